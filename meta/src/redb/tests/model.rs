@@ -1,0 +1,130 @@
+//! Against the memory store: the same answers to the same questions, versions included.
+
+use std::ops::Bound;
+
+use proptest::collection::vec;
+use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptest};
+
+use super::*;
+use crate::{Check, MemoryStore, Write};
+
+#[derive(Debug, Clone)]
+enum Step {
+    Get(Bytes),
+    Scan(KeyRange, usize, Direction),
+    Commit(Vec<WantedCheck>, Vec<Write>),
+    Reopen,
+}
+
+/// Versions are looked up when the step runs: most guesses would be conflicts.
+#[derive(Debug, Clone)]
+enum WantedCheck {
+    AsItIs(Bytes),
+    Exactly(Check),
+}
+
+/// Few and short, so that they meet.
+fn key() -> impl Strategy<Value = Bytes> {
+    vec(prop_oneof![Just(0), Just(b'a'), Just(b'b'), Just(u8::MAX)], 0..3).prop_map(Bytes::from)
+}
+
+fn value() -> impl Strategy<Value = Bytes> {
+    vec(any::<u8>(), 0..20).prop_map(Bytes::from)
+}
+
+fn bound() -> impl Strategy<Value = Bound<Bytes>> {
+    prop_oneof![Just(Bound::Unbounded), key().prop_map(Bound::Included), key().prop_map(Bound::Excluded)]
+}
+
+fn range() -> impl Strategy<Value = KeyRange> {
+    prop_oneof![
+        (bound(), bound()).prop_map(|(start, end)| KeyRange { start, end }),
+        key().prop_map(|prefix| KeyRange::prefix(&prefix))
+    ]
+}
+
+fn check() -> impl Strategy<Value = WantedCheck> {
+    prop_oneof![
+        6 => key().prop_map(WantedCheck::AsItIs),
+        1 => (key(), 0..20_u64).prop_map(|(key, version)| WantedCheck::Exactly(Check::At(key, version))),
+        1 => key().prop_map(|key| WantedCheck::Exactly(Check::Absent(key))),
+        1 => range().prop_map(|range| WantedCheck::Exactly(Check::Empty(range))),
+    ]
+}
+
+fn write() -> impl Strategy<Value = Write> {
+    prop_oneof![
+        6 => (key(), value()).prop_map(|(key, value)| Write::Put(key, value)),
+        2 => key().prop_map(Write::Delete),
+        1 => range().prop_map(Write::DeleteRange),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let direction = prop_oneof![Just(Direction::Ascending), Just(Direction::Descending)];
+    prop_oneof![
+        4 => key().prop_map(Step::Get),
+        6 => (range(), 0..8_usize, direction).prop_map(|(range, limit, direction)| Step::Scan(range, limit, direction)),
+        10 => (vec(check(), 0..3), vec(write(), 0..5)).prop_map(|(checks, writes)| Step::Commit(checks, writes)),
+        1 => Just(Step::Reopen),
+    ]
+}
+
+async fn resolve(model: &MemoryStore, wanted: WantedCheck) -> Check {
+    match wanted {
+        WantedCheck::Exactly(check) => check,
+        WantedCheck::AsItIs(key) => match model.get(&key).await.unwrap() {
+            Some(row) => Check::At(key, row.version),
+            None => Check::Absent(key),
+        },
+    }
+}
+
+/// A conflict, or the version.
+fn outcome(result: Result<Version, CommitError>) -> Option<Version> {
+    match result {
+        Ok(version) => Some(version),
+        Err(CommitError::Conflict) => None,
+        Err(CommitError::Store(error)) => panic!("{error}"),
+    }
+}
+
+async fn both_agree(steps: Vec<Step>) {
+    let (_dir, path) = folder();
+    let model = MemoryStore::new();
+    let mut store = RedbStore::open(&path, QUICK).unwrap();
+    for step in steps {
+        match step {
+            Step::Get(key) => assert_eq!(store.get(&key).await.unwrap(), model.get(&key).await.unwrap()),
+            Step::Scan(range, limit, direction) => {
+                let expected = model.scan(range.clone(), limit, direction).await.unwrap();
+                assert_eq!(store.scan(range, limit, direction).await.unwrap(), expected);
+            }
+            Step::Commit(wanted, writes) => {
+                let mut checks = Vec::new();
+                for check in wanted {
+                    checks.push(resolve(&model, check).await);
+                }
+                let commit = Commit { checks, writes };
+                let expected = outcome(model.commit(commit.clone()).await);
+                assert_eq!(outcome(store.commit(commit).await), expected);
+            }
+            Step::Reopen => {
+                drop(store);
+                store = RedbStore::open(&path, QUICK).unwrap();
+            }
+        }
+    }
+    let expected = model.scan(KeyRange::all(), usize::MAX, Direction::Ascending).await.unwrap();
+    assert_eq!(store.scan(KeyRange::all(), usize::MAX, Direction::Ascending).await.unwrap(), expected);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn redb_agrees_with_the_memory_store(steps in vec(step(), 1..60)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(both_agree(steps));
+    }
+}

@@ -1,0 +1,241 @@
+//! The one writer: takes every commit that waits, decides and applies them in turn, makes one transaction of them, answers them all.
+
+use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use ::redb::{Database, Durability, ReadableTable, Table, WriteTransaction};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::{ABOUT, ROWS, SEQUENCE, VERSION_BYTES, failed, version_of};
+use crate::limits::{BATCH_BYTES_MAX, BATCH_COMMITS_MAX, FLUSH_EVERY_MS};
+use crate::{Check, Commit, CommitError, KeyRange, StoreError, Version, Write};
+
+type Rows<'t> = Table<'t, &'static [u8], &'static [u8]>;
+
+/// A commit on its way.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) commit: Commit,
+    pub(super) answer: oneshot::Sender<Result<Version, CommitError>>,
+    /// Its place in the queue.
+    pub(super) room: OwnedSemaphorePermit,
+}
+
+impl Job {
+    fn answer(self, outcome: Result<Version, CommitError>) {
+        drop(self.room);
+        // Who no longer waits need not be told.
+        let _ = self.answer.send(outcome);
+    }
+}
+
+pub(super) struct Writer {
+    database: Arc<Database>,
+    queue: Receiver<Job>,
+    /// Of the last commit that was made.
+    sequence: Version,
+    fsync: bool,
+    /// Since when there are commits that are visible but not on stable storage; only with fsync off.
+    unflushed: Option<Instant>,
+    transactions: Arc<AtomicU64>,
+}
+
+/// What the writer does next.
+enum Next {
+    Write(Vec<Job>),
+    Flush,
+    Stop,
+}
+
+impl Writer {
+    pub(super) fn new(
+        database: Arc<Database>,
+        queue: Receiver<Job>,
+        sequence: Version,
+        fsync: bool,
+        transactions: Arc<AtomicU64>,
+    ) -> Self {
+        Self { database, queue, sequence, fsync, unflushed: None, transactions }
+    }
+
+    /// Until the store is dropped, or a transaction fails. Whoever still waits then is told that the store is closed.
+    pub(super) fn run(mut self) {
+        loop {
+            let went_well = match self.next() {
+                Next::Write(batch) => self.write(batch),
+                Next::Flush => self.flush(),
+                Next::Stop => return self.stop(),
+            };
+            if let Err(error) = went_well {
+                tracing::error!("a metadata transaction failed, no more are made: {error}");
+                return;
+            }
+        }
+    }
+
+    fn next(&self) -> Next {
+        let first = match self.unflushed {
+            None => self.queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(since) => self.queue.recv_timeout(flush_every().saturating_sub(since.elapsed())),
+        };
+        match first {
+            Ok(job) => Next::Write(self.batch(job)),
+            Err(RecvTimeoutError::Timeout) => Next::Flush,
+            Err(RecvTimeoutError::Disconnected) => Next::Stop,
+        }
+    }
+
+    /// The first, and as many as wait behind it and fit one transaction.
+    fn batch(&self, first: Job) -> Vec<Job> {
+        let mut bytes = first.commit.bytes();
+        let mut batch = vec![first];
+        while batch.len() < BATCH_COMMITS_MAX && bytes < BATCH_BYTES_MAX {
+            let Ok(job) = self.queue.try_recv() else { break };
+            bytes += job.commit.bytes();
+            batch.push(job);
+        }
+        batch
+    }
+
+    fn write(&mut self, mut batch: Vec<Job>) -> Result<(), StoreError> {
+        let commits: Vec<Commit> = batch.iter_mut().map(|job| mem::take(&mut job.commit)).collect();
+        match self.transaction(&commits) {
+            Ok(versions) => {
+                batch.into_iter().zip(versions).for_each(|(job, version)| job.answer(version.ok_or(CommitError::Conflict)));
+                Ok(())
+            }
+            Err(error) => {
+                batch.into_iter().for_each(|job| job.answer(Err(error.clone().into())));
+                Err(error)
+            }
+        }
+    }
+
+    /// One transaction of all; for each its version, or none for a conflict.
+    fn transaction(&mut self, commits: &[Commit]) -> Result<Vec<Option<Version>>, StoreError> {
+        let transaction = self.begin().map_err(failed)?;
+        let mut sequence = self.sequence;
+        let versions = apply_all(&transaction, commits, &mut sequence).map_err(failed)?;
+        if sequence == self.sequence {
+            // Nothing but conflicts: there is nothing to make durable.
+            transaction.abort().map_err(|error| failed(error.into()))?;
+            return Ok(versions);
+        }
+        // The disk may have taken it and failed only to say so.
+        let unknown = |error| StoreError::Failed(format!("{error}; whether the commit was made shows after a restart"));
+        self.finish(transaction, sequence).map_err(unknown)?;
+        Ok(versions)
+    }
+
+    fn begin(&self) -> Result<WriteTransaction, ::redb::Error> {
+        let mut transaction = self.database.begin_write()?;
+        let durability = if self.is_flush_due() { Durability::Immediate } else { Durability::None };
+        transaction.set_durability(durability)?;
+        Ok(transaction)
+    }
+
+    fn is_flush_due(&self) -> bool {
+        self.fsync || self.unflushed.is_some_and(|since| since.elapsed() >= flush_every())
+    }
+
+    fn finish(&mut self, transaction: WriteTransaction, sequence: Version) -> Result<(), ::redb::Error> {
+        assert!(sequence >= self.sequence, "sequence numbers only grow");
+        let durable = self.is_flush_due();
+        transaction.open_table(ABOUT)?.insert(SEQUENCE, sequence)?;
+        transaction.commit()?;
+        self.sequence = sequence;
+        self.unflushed = if durable { None } else { self.unflushed.or_else(|| Some(Instant::now())) };
+        self.transactions.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// A durable transaction takes those before it along.
+    fn flush(&mut self) -> Result<(), StoreError> {
+        let mut flush = || -> Result<(), ::redb::Error> {
+            let mut transaction = self.database.begin_write()?;
+            transaction.set_durability(Durability::Immediate)?;
+            transaction.open_table(ABOUT)?.insert(SEQUENCE, self.sequence)?;
+            transaction.commit()?;
+            self.unflushed = None;
+            self.transactions.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        };
+        flush().map_err(failed)
+    }
+
+    fn stop(mut self) {
+        if self.unflushed.is_some()
+            && let Err(error) = self.flush()
+        {
+            tracing::error!("the last metadata commits may not be on stable storage: {error}");
+        }
+    }
+}
+
+fn flush_every() -> Duration {
+    Duration::from_millis(FLUSH_EVERY_MS)
+}
+
+fn apply_all(
+    transaction: &WriteTransaction,
+    commits: &[Commit],
+    sequence: &mut Version,
+) -> Result<Vec<Option<Version>>, ::redb::Error> {
+    let mut rows = transaction.open_table(ROWS)?;
+    let mut versions = Vec::with_capacity(commits.len());
+    for commit in commits {
+        let version = *sequence + 1;
+        let made = apply(&mut rows, commit, version)?;
+        versions.push(made.then_some(version));
+        *sequence += Version::from(made);
+    }
+    Ok(versions)
+}
+
+/// False, and nothing written, if a check doesn't hold. It sees what earlier commits of the same transaction wrote.
+fn apply(rows: &mut Rows<'_>, commit: &Commit, version: Version) -> Result<bool, ::redb::Error> {
+    for check in &commit.checks {
+        if !holds(rows, check)? {
+            return Ok(false);
+        }
+    }
+    for write in &commit.writes {
+        apply_write(rows, write, version)?;
+    }
+    Ok(true)
+}
+
+fn holds(rows: &Rows<'_>, check: &Check) -> Result<bool, ::redb::Error> {
+    Ok(match check {
+        Check::At(key, version) => match rows.get(key.as_ref())? {
+            Some(stored) => version_of(stored.value())? == *version,
+            None => false,
+        },
+        Check::Absent(key) => rows.get(key.as_ref())?.is_none(),
+        Check::Empty(range) => range.is_empty() || rows.range::<&[u8]>(range.as_slices())?.next().transpose()?.is_none(),
+    })
+}
+
+fn apply_write(rows: &mut Rows<'_>, write: &Write, version: Version) -> Result<(), ::redb::Error> {
+    match write {
+        Write::Put(key, value) => {
+            let mut place = rows.insert_reserve(key.as_ref(), VERSION_BYTES + value.len())?;
+            let (head, body) = place.as_mut().split_at_mut(VERSION_BYTES);
+            head.copy_from_slice(&version.to_be_bytes());
+            body.copy_from_slice(value);
+        }
+        Write::Delete(key) => drop(rows.remove(key.as_ref())?),
+        Write::DeleteRange(range) => delete_range(rows, range)?,
+    }
+    Ok(())
+}
+
+fn delete_range(rows: &mut Rows<'_>, range: &KeyRange) -> Result<(), ::redb::Error> {
+    if !range.is_empty() {
+        rows.retain_in::<&[u8], _>(range.as_slices(), |_, _| false)?;
+    }
+    Ok(())
+}
