@@ -1,0 +1,68 @@
+//! `/fleet`: postcard for gateways. A [`FleetError`] travels as postcard with status 409.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use nodio_wire::auth::Who;
+use nodio_wire::fleet::{Fleet, FleetError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Failure;
+use super::gate::Signed;
+use crate::service::Coordinator;
+
+type This = State<Arc<Coordinator>>;
+
+fn parse<T: DeserializeOwned>(signed: &Signed) -> Result<T, Failure> {
+    let body = signed.body(|who| who == Who::Gateway)?;
+    postcard::from_bytes(body).map_err(|error| Failure::new(StatusCode::BAD_REQUEST, format!("unreadable request: {error}")))
+}
+
+fn answer<T: Serialize>(outcome: Result<T, FleetError>) -> Response {
+    match outcome {
+        Ok(value) => encoded(StatusCode::OK, &value),
+        Err(error) => encoded(StatusCode::CONFLICT, &error),
+    }
+}
+
+fn encoded<T: Serialize>(status: StatusCode, value: &T) -> Response {
+    match postcard::to_stdvec(value) {
+        Ok(bytes) => (status, [(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response(),
+        Err(error) => Failure::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+pub(super) async fn grant(State(this): This, Extension(signed): Extension<Signed>) -> Result<Response, Failure> {
+    Ok(answer(this.grant(parse(&signed)?).await))
+}
+
+pub(super) async fn commit(State(this): This, Extension(signed): Extension<Signed>) -> Result<Response, Failure> {
+    Ok(answer(this.commit(parse(&signed)?).await))
+}
+
+pub(super) async fn locate(State(this): This, Extension(signed): Extension<Signed>) -> Result<Response, Failure> {
+    let (part, first, count) = parse(&signed)?;
+    Ok(answer(this.locate(part, first, count).await))
+}
+
+pub(super) async fn release(State(this): This, Extension(signed): Extension<Signed>) -> Result<Response, Failure> {
+    Ok(answer(this.release(parse(&signed)?).await))
+}
+
+pub(super) async fn report(State(this): This, Extension(signed): Extension<Signed>) -> Result<Response, Failure> {
+    Ok(answer(this.report(parse(&signed)?).await))
+}
+
+pub(super) async fn parts(State(this): This, Extension(signed): Extension<Signed>) -> Result<Response, Failure> {
+    let (after, limit) = parse(&signed)?;
+    Ok(answer(this.parts(after, limit).await))
+}
+
+pub(super) async fn summary(State(this): This, Extension(signed): Extension<Signed>) -> Result<Response, Failure> {
+    parse::<()>(&signed)?;
+    Ok(answer(this.summary().await))
+}
