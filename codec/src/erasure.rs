@@ -19,8 +19,10 @@ pub enum CodecError {
     Misshapen,
 }
 
+type Codecs = HashMap<(usize, usize), Arc<ReedSolomon>>;
+
 /// The matrices of the codes in use; they are costly to make and never change.
-static CODECS: Mutex<Option<HashMap<(usize, usize), Arc<ReedSolomon>>>> = Mutex::new(None);
+static CODECS: Mutex<Option<Codecs>> = Mutex::new(None);
 
 fn codec(k: usize, n: usize) -> Result<Arc<ReedSolomon>, CodecError> {
     let mut codecs = CODECS.lock().unwrap_or_else(PoisonError::into_inner);

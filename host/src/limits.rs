@@ -4,6 +4,8 @@
 pub const CONNECTIONS_MAX: usize = 4096;
 /// Connections the kernel holds that were not accepted yet.
 pub const ACCEPT_QUEUE_MAX: u32 = 4096;
+/// What one connection buffers of what it reads or writes: memory grows by this with each busy connection.
+pub const CONNECTION_BUFFER_BYTES_MAX: usize = 128 * 1024;
 /// Time for a request's head to arrive, counted from the end of the previous answer: so it also ends an idle keep-alive connection.
 pub const HEADER_TIMEOUT_MS: u64 = 30_000;
 /// Time that requests in flight get to finish once a shutdown has begun.

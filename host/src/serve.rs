@@ -173,6 +173,7 @@ async fn connection<S, B>(
     let http = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(options.header_timeout)
+        .max_buf_size(crate::limits::CONNECTION_BUFFER_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), with_peer);
     let mut http = std::pin::pin!(http);
     let ended = tokio::select! {

@@ -5,7 +5,7 @@
 //!   GET    /shards/{id}   optional `range: bytes=a-b`        200 / 206
 //!   HEAD   /shards/{id}                                      200, content-length = shard length
 //!   DELETE /shards/{id}                                      204, also when it isn't there
-//!   GET    /health        signed with a node ticket or the operator's link                     200
+//!   GET    /health        signed with the node's own secret   200
 //! ```
 //! Refusals: 401 ticket, 404 not held, 410 held but rotten, 413 too long, 422 bytes are not the shard named, 503 busy, 507 full.
 
