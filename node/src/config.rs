@@ -1,0 +1,197 @@
+//! What a donor is told: file, environment (`NODIO_NODE_*`), flags, in rising order. `config/node.toml` explains every key.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use nodio_wire::link::Link;
+use serde::Deserialize;
+
+use crate::error::NodeError;
+use crate::limits::{CAPACITY_MIN_BYTES, REPAIR_SLOTS, VOLUME_BYTES, VOLUME_MIN_BYTES, VOLUMES_MAX};
+use crate::size::ByteSize;
+use crate::store::StoreOptions;
+
+/// Prefix of the environment's variables.
+pub const ENV_PREFIX: &str = "NODIO_NODE";
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NodeConfig {
+    /// Folder of the shards and of the donor's identity.
+    pub data: PathBuf,
+    /// Where to listen; port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// Base URL at which gateways and other donors reach this donor; by default the address it listens on.
+    pub advertise: Option<String>,
+    /// The invite. Needed for the first start only.
+    pub invite: Option<Link>,
+    /// The coordinator's base URL, if it has moved since the invite was made.
+    pub coordinator: Option<String>,
+    /// Most bytes to hold.
+    pub capacity: ByteSize,
+    /// Sync to stable storage before a shard is acknowledged.
+    pub fsync: bool,
+    /// Size of one volume file; chosen by the capacity if left out.
+    pub volume_bytes: Option<ByteSize>,
+    /// Bytes to leave free on the disk.
+    pub disk_reserve: ByteSize,
+    /// Who runs this donor. Donors of one operator share a failure domain.
+    pub operator: Option<String>,
+    /// Where it stands. Donors of one zone share a failure domain.
+    pub zone: Option<String>,
+    /// Rebuilds at once.
+    pub repair_slots: u32,
+}
+
+impl Default for NodeConfig {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from("nodio-node"),
+            listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 7400)),
+            advertise: None,
+            invite: None,
+            coordinator: None,
+            capacity: ByteSize(20 << 30),
+            fsync: true,
+            volume_bytes: None,
+            disk_reserve: ByteSize(1 << 30),
+            operator: None,
+            zone: None,
+            repair_slots: REPAIR_SLOTS,
+        }
+    }
+}
+
+impl NodeConfig {
+    /// Reads the file if there is one, then the environment, then `flags`.
+    pub fn load(file: Option<&Path>, flags: toml::Table) -> Result<Self, NodeError> {
+        Ok(nodio_host::config::load(file, ENV_PREFIX, flags)?)
+    }
+
+    /// Checks what only all values together can tell.
+    pub(crate) fn check(&self) -> Result<(), NodeError> {
+        let wrong = |text: String| Err(NodeError::Config(text));
+        if self.capacity.0 < CAPACITY_MIN_BYTES {
+            return wrong(format!("capacity is {}, the least is {}", self.capacity, ByteSize(CAPACITY_MIN_BYTES)));
+        }
+        if self.repair_slots == 0 || self.repair_slots > 64 {
+            return wrong(format!("repair_slots is {}, it must be 1 to 64", self.repair_slots));
+        }
+        if let Some(link) = &self.invite
+            && link.who != nodio_wire::auth::Who::Joining
+        {
+            return wrong("the invite is another role's link; a donor's has /donor in it".into());
+        }
+        for (name, url) in [("advertise", &self.advertise), ("coordinator", &self.coordinator)] {
+            if let Some(url) = url
+                && !is_base_url(url)
+            {
+                return wrong(format!("{name} must look like http://HOST:PORT; got {url:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn store_options(&self) -> StoreOptions {
+        StoreOptions {
+            dir: self.data.join("volumes"),
+            capacity_bytes: self.capacity.0,
+            volume_bytes: volume_bytes(self.capacity.0, self.volume_bytes.map(|size| size.0)),
+            disk_reserve_bytes: self.disk_reserve.0,
+            fsync: self.fsync,
+        }
+    }
+
+    /// The URL to be reached at, with `bound` the address listened on.
+    pub(crate) fn advertised(&self, bound: SocketAddr) -> String {
+        match &self.advertise {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => format!("http://{}", SocketAddr::new(reachable(bound.ip()), bound.port())),
+        }
+    }
+}
+
+/// An address that stands for all of them is reached at its loopback.
+fn reachable(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    }
+}
+
+fn is_base_url(url: &str) -> bool {
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    let host = rest.map(|rest| rest.trim_end_matches('/'));
+    host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', ' ']))
+}
+
+/// At most an eighth of the capacity; large enough that a large donor needs not too many files, and that a shard fits.
+fn volume_bytes(capacity: u64, asked: Option<u64>) -> u64 {
+    let wanted = asked.unwrap_or_else(|| VOLUME_BYTES.max(capacity / VOLUMES_MAX));
+    wanted.min(capacity / 8).max(VOLUME_MIN_BYTES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../../config/node.toml");
+
+    #[test]
+    fn the_example_file_is_the_defaults() {
+        let example: NodeConfig = toml::from_str(EXAMPLE).unwrap();
+        assert_eq!(format!("{example:?}"), format!("{:?}", NodeConfig::default()));
+        example.check().unwrap();
+    }
+
+    /// Every commented-out key of the example is one that exists.
+    #[test]
+    fn the_examples_comments_name_real_keys() {
+        let keys = EXAMPLE
+            .lines()
+            .filter_map(|line| line.strip_prefix("#"))
+            .filter(|line| line.contains(" = ") && !line.starts_with(' '));
+        let uncommented: Vec<&str> = keys.collect();
+        assert!(uncommented.len() >= 5);
+        let table: toml::Table = uncommented.join("\n").parse().unwrap();
+        let config: NodeConfig = table.try_into().unwrap();
+        config.check().unwrap();
+    }
+
+    #[test]
+    fn a_typo_is_an_error_that_names_it() {
+        let error = NodeConfig::load(None, "capasity = '5 GB'".parse().unwrap()).unwrap_err();
+        assert!(error.to_string().contains("capasity"), "{error}");
+        let error = NodeConfig::load(None, "capacity = '5 G'".parse().unwrap()).unwrap_err();
+        assert!(error.to_string().contains("capacity"), "{error}");
+    }
+
+    #[test]
+    fn values_that_cannot_work_are_refused() {
+        for bad in ["capacity = '1 MiB'", "repair_slots = 0", "advertise = 'home.example:7400'", "coordinator = 'http://h:1/api'"]
+        {
+            let config = NodeConfig::load(None, bad.parse().unwrap()).unwrap();
+            assert!(config.check().is_err(), "{bad} was taken");
+        }
+    }
+
+    #[test]
+    fn volumes_fit_the_capacity() {
+        assert_eq!(volume_bytes(20 << 30, None), 1 << 30);
+        assert_eq!(volume_bytes(1 << 30, None), 128 << 20);
+        assert_eq!(volume_bytes(64 << 20, None), 16 << 20);
+        assert_eq!(volume_bytes(16 << 40, None), 32 << 30);
+        assert_eq!(volume_bytes(20 << 30, Some(64 << 20)), 64 << 20);
+    }
+
+    #[test]
+    fn an_address_for_everywhere_is_advertised_as_here() {
+        let config = NodeConfig::default();
+        assert_eq!(config.advertised("0.0.0.0:7400".parse().unwrap()), "http://127.0.0.1:7400");
+        assert_eq!(config.advertised("[::]:7400".parse().unwrap()), "http://[::1]:7400");
+        assert_eq!(config.advertised("10.0.0.5:80".parse().unwrap()), "http://10.0.0.5:80");
+        let config = NodeConfig { advertise: Some("https://home.example/".into()), ..config };
+        assert_eq!(config.advertised("0.0.0.0:7400".parse().unwrap()), "https://home.example");
+    }
+}

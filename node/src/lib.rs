@@ -1,0 +1,194 @@
+//! A donor: lends disk space to the network and is trusted with nothing but ciphertext named by its hash.
+//!
+//! ```text
+//!   gateways, donors ── shards, with tickets ──▶ http ──▶ store ──▶ DIR/volumes/*.vol
+//!                                                            ▲
+//!   coordinator ◀── register, heartbeat ── agent ── rebuild, delete ── (DIR/identity.json)
+//! ```
+//! Promises: never more disk than it was given, the disk's reserve left free; a shard is acknowledged when it is on stable
+//! storage and served only if its bytes still match its name; nothing is answered without a ticket; one process per folder;
+//! memory is bounded by `limits` and about 70 bytes per shard held. No keys, no names, no S3 in here.
+//!
+//! You may lose: nothing acknowledged, unless `fsync` is switched off and the power goes.
+
+mod agent;
+mod args;
+mod buffer;
+mod config;
+mod error;
+mod http;
+mod limits;
+mod size;
+pub mod store;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nodio_host::files::{ensure_folder, lock_folder};
+use nodio_host::{FolderLock, Progress, ServeOptions, Shutdown, Ticks, bind, blocking, serve};
+use nodio_wire::NodeId;
+use nodio_wire::client::{HttpTransport, http_pool};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use agent::identity::{Identity, Member};
+use agent::{Agent, Line, Worker, register};
+use store::{Compactor, Store};
+
+pub use args::{NodeArgs, run};
+pub use config::{ENV_PREFIX, NodeConfig};
+pub use error::NodeError;
+pub use size::{BadSize, ByteSize};
+
+use limits::{COMPACT_EVERY_MS, DRAIN_MS, IDLE_MS};
+
+/// A donor that serves. It goes on until the shutdown it was started with, dropped or not.
+#[derive(Debug)]
+pub struct RunningNode {
+    pub node: NodeId,
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// Base URL that it has told the coordinator.
+    pub url: String,
+    task: JoinHandle<()>,
+}
+
+impl RunningNode {
+    /// Waits until the donor has stopped: requests drained, leave taken, store synced, folder unlocked.
+    pub async fn wait(self) -> Result<(), NodeError> {
+        self.task.await.map_err(|error| NodeError::Failed(format!("the donor ended unexpectedly: {error}")))
+    }
+}
+
+/// Starts a donor and returns once it serves. A donor that has not joined yet joins first, for as long as the coordinator is
+/// away; one that has serves at once and registers in the background.
+///
+/// # Errors
+/// One line each: a configuration, folder, address, identity or store that can't be used, or an invite that is missing or
+/// refused.
+pub async fn start(config: NodeConfig, shutdown: Shutdown) -> Result<RunningNode, NodeError> {
+    config.check()?;
+    ensure_folder(&config.data)?;
+    let lock = lock_folder(&config.data)?;
+    let identity = Identity::load(&config.data)?;
+    let coordinator = coordinator(&config, &identity)?;
+    let listener = bind(config.listen).await?;
+    let addr = listener.local_addr().map_err(|error| NodeError::Failed(error.to_string()))?;
+    let options = config.store_options();
+    let store = blocking(move || Store::open(options)).await.map_err(|error| NodeError::Failed(error.to_string()))??;
+    let url = config.advertised(addr);
+    let parts = Parts { config, store: store.clone(), url, listener, lock };
+    match parts.run(addr, identity, coordinator, shutdown).await {
+        Ok(running) => Ok(running),
+        Err(error) => {
+            store.close().await;
+            Err(error)
+        }
+    }
+}
+
+/// Where the coordinator is: as configured, as the invite says, as remembered.
+fn coordinator(config: &NodeConfig, identity: &Identity) -> Result<String, NodeError> {
+    let said = config.coordinator.as_ref().map(|url| url.trim_end_matches('/').to_owned());
+    let said = said.or_else(|| config.invite.as_ref().map(|link| link.url()));
+    match (identity.member(), said) {
+        (None, _) if config.invite.is_none() => Err(NodeError::NoInvite),
+        (Some(member), None) => Ok(member.coordinator.clone()),
+        (_, said) => said.ok_or(NodeError::NoInvite),
+    }
+}
+
+/// All that a donor holds before it has a name.
+struct Parts {
+    config: NodeConfig,
+    store: Store,
+    url: String,
+    listener: TcpListener,
+    lock: FolderLock,
+}
+
+impl Parts {
+    async fn run(
+        self,
+        addr: SocketAddr,
+        mut identity: Identity,
+        coordinator: String,
+        shutdown: Shutdown,
+    ) -> Result<RunningNode, NodeError> {
+        let pool = http_pool().map_err(|error| NodeError::Failed(error.to_string()))?;
+        let (member, every) = self.member(pool.clone(), &mut identity, &coordinator, &shutdown).await?;
+        let (totals, url) = (self.store.totals(), self.url.clone());
+        tracing::info!(
+            "donor {} is serving at {url}, holds {} shards in {} of {}",
+            member.node,
+            totals.shards,
+            ByteSize(totals.used_bytes),
+            ByteSize(totals.capacity_bytes)
+        );
+        let card = register::card(&self.config, url.clone(), identity.nonce());
+        let worker = Worker::new(self.store.clone(), Arc::new(HttpTransport::new(pool.clone())), self.config.repair_slots);
+        let line = Line { pool, coordinator, identity, card };
+        let agent = Agent::new(line, &member, self.store.clone(), worker, every);
+        let node = member.node;
+        let task = tokio::spawn(self.serve(member, agent, shutdown));
+        Ok(RunningNode { node, addr, url, task })
+    }
+
+    /// Who this donor is; joins if it is nobody yet. The time between beats is known only just after that.
+    async fn member(
+        &self,
+        pool: reqwest::Client,
+        identity: &mut Identity,
+        coordinator: &str,
+        shutdown: &Shutdown,
+    ) -> Result<(Member, Option<Duration>), NodeError> {
+        if let Some(member) = identity.member() {
+            return Ok((member.clone(), None));
+        }
+        let link = self.config.invite.as_ref().ok_or(NodeError::NoInvite)?;
+        let card = register::card(&self.config, self.url.clone(), identity.nonce());
+        let (member, every) = register::join(pool, link, coordinator, &card, identity, shutdown).await?;
+        Ok((member, Some(every)))
+    }
+
+    /// Runs everything until the shutdown, and leaves in order.
+    async fn serve(self, member: Member, agent: Agent, shutdown: Shutdown) {
+        let router = http::router(http::Door::new(self.store.clone(), member.node, member.secret));
+        let options = ServeOptions {
+            header_timeout: Duration::from_millis(IDLE_MS),
+            drain: Duration::from_millis(DRAIN_MS),
+            ..ServeOptions::default()
+        };
+        let serving = tokio::spawn(serve(self.listener, router, options, shutdown.clone()));
+        let beating = tokio::spawn(agent.run(shutdown.clone()));
+        let ticks = Ticks::new(shutdown.clone());
+        spawn_compaction(&ticks, self.store.clone());
+        let (served, beaten) = tokio::join!(end(serving, &shutdown), end(beating, &shutdown));
+        for error in [served.err(), beaten.err()].into_iter().flatten() {
+            tracing::error!("the donor stops: {error}");
+        }
+        ticks.join().await;
+        self.store.close().await;
+        drop(self.lock);
+        tracing::info!("donor {} has stopped", member.node);
+    }
+}
+
+/// Waits for a task. It ends by itself only by a panic, and then the donor must not go on half alive.
+async fn end(task: JoinHandle<()>, shutdown: &Shutdown) -> Result<(), tokio::task::JoinError> {
+    let ended = task.await;
+    shutdown.trigger();
+    ended
+}
+
+fn spawn_compaction(ticks: &Ticks, store: Store) {
+    let compactor = Arc::new(tokio::sync::Mutex::new(Compactor::new(store)));
+    ticks.spawn("compact", Duration::from_millis(COMPACT_EVERY_MS), move || {
+        let compactor = compactor.clone();
+        async move {
+            let more = compactor.lock().await.step().await.map_err(|error| error.to_string())?;
+            Ok(if more { Progress::More } else { Progress::Idle })
+        }
+    });
+}

@@ -1,0 +1,196 @@
+//! One record: a header of 64 bytes, the shard, its chunk checksums, padding to the next multiple of 64.
+//!
+//! ```text
+//!   0     4 5 6   8      12     16        24              56      64
+//!   magic v k 0   a      b      stored ms shard id        check   data .. | crc64 per chunk .. | 0 ..
+//! ```
+//! `a`, `b`: length and 0 of a shard (kind 1) or a void (3); volume and slot of the record that a tombstone (2) kills.
+//! `check` is BLAKE3 over the volume number, the slot and the header, cut to 8 bytes: a header is valid only where it was
+//! written, so neither bytes of a shard nor a block that strayed are ever taken for one. All numbers are little-endian.
+
+use nodio_wire::{ShardId, UnixMs};
+
+use crate::limits::{CHUNK_BYTES, SHARD_MAX_BYTES};
+
+/// Every record begins at a multiple of this.
+pub(crate) const SLOT_BYTES: u64 = 64;
+pub(crate) const HEADER_BYTES: usize = 64;
+/// Bytes of one chunk's checksum.
+pub(crate) const SUM_BYTES: usize = 8;
+const MAGIC: [u8; 4] = *b"NdRc";
+const VERSION: u8 = 1;
+const CHECKED: usize = 56;
+
+/// Where a record begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) volume: u32,
+    /// Offset divided by [`SLOT_BYTES`].
+    pub(crate) slot: u32,
+}
+
+impl Place {
+    /// `None` beyond 256 GiB or between slots.
+    pub(crate) fn at(volume: u32, offset: u64) -> Option<Self> {
+        let slot = u32::try_from(offset / SLOT_BYTES).ok()?;
+        offset.is_multiple_of(SLOT_BYTES).then_some(Self { volume, slot })
+    }
+
+    pub(crate) fn offset(self) -> u64 {
+        u64::from(self.slot) * SLOT_BYTES
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Shard {
+        len: u32,
+    },
+    /// Kills exactly the record at `target`, wherever the tombstone itself is moved later.
+    Tombstone {
+        target: Place,
+    },
+    /// Was a shard, is litter: overwritten in place when a start found it torn or superseded.
+    Void {
+        len: u32,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) kind: Kind,
+    pub(crate) id: ShardId,
+    pub(crate) stored_ms: UnixMs,
+}
+
+impl Header {
+    pub(crate) fn encode(&self, place: Place) -> [u8; HEADER_BYTES] {
+        let (kind, a, b) = match self.kind {
+            Kind::Shard { len } => (1, len, 0),
+            Kind::Tombstone { target } => (2, target.volume, target.slot),
+            Kind::Void { len } => (3, len, 0),
+        };
+        let mut bytes = [0; HEADER_BYTES];
+        bytes[..4].copy_from_slice(&MAGIC);
+        bytes[4] = VERSION;
+        bytes[5] = kind;
+        bytes[8..12].copy_from_slice(&u32::to_le_bytes(a));
+        bytes[12..16].copy_from_slice(&u32::to_le_bytes(b));
+        bytes[16..24].copy_from_slice(&self.stored_ms.to_le_bytes());
+        bytes[24..56].copy_from_slice(&self.id.0);
+        let check = check(&bytes, place);
+        bytes[CHECKED..].copy_from_slice(&check);
+        bytes
+    }
+
+    /// `None` if these bytes are no header written at `place`.
+    pub(crate) fn decode(bytes: &[u8; HEADER_BYTES], place: Place) -> Option<Self> {
+        if bytes[..4] != MAGIC || bytes[4] != VERSION || bytes[CHECKED..] != check(bytes, place) {
+            return None;
+        }
+        let (a, b) = (u32_at(bytes, 8), u32_at(bytes, 12));
+        let kind = match bytes[5] {
+            1 if a <= SHARD_MAX_BYTES => Kind::Shard { len: a },
+            2 => Kind::Tombstone { target: Place { volume: a, slot: b } },
+            3 if a <= SHARD_MAX_BYTES => Kind::Void { len: a },
+            _ => return None,
+        };
+        let mut id = ShardId([0; 32]);
+        id.0.copy_from_slice(&bytes[24..56]);
+        let mut stored = [0; 8];
+        stored.copy_from_slice(&bytes[16..24]);
+        Some(Self { kind, id, stored_ms: u64::from_le_bytes(stored) })
+    }
+
+    /// Bytes of the whole record, a multiple of [`SLOT_BYTES`].
+    pub(crate) fn record_bytes(&self) -> u64 {
+        match self.kind {
+            Kind::Shard { len } | Kind::Void { len } => record_bytes(len),
+            Kind::Tombstone { .. } => SLOT_BYTES,
+        }
+    }
+}
+
+fn check(header: &[u8; HEADER_BYTES], place: Place) -> [u8; 8] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&place.volume.to_le_bytes()).update(&place.slot.to_le_bytes()).update(&header[..CHECKED]);
+    let mut check = [0; 8];
+    check.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+    check
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
+
+fn chunks(len: u32) -> usize {
+    (len as usize).div_ceil(CHUNK_BYTES)
+}
+
+/// Bytes of the record of a shard of `len` bytes.
+pub(crate) fn record_bytes(len: u32) -> u64 {
+    let unpadded = HEADER_BYTES as u64 + u64::from(len) + (chunks(len) * SUM_BYTES) as u64;
+    unpadded.next_multiple_of(SLOT_BYTES)
+}
+
+/// CRC-64/NVME of one chunk: against rot, not against malice, which BLAKE3 over the whole shard is for.
+pub(crate) fn chunk_sum(chunk: &[u8]) -> [u8; SUM_BYTES] {
+    crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, chunk).to_le_bytes()
+}
+
+/// What follows a shard's bytes: the checksum of every chunk, then padding.
+pub(crate) fn trailer(data: &[u8]) -> Vec<u8> {
+    let sums = data.len().div_ceil(CHUNK_BYTES) * SUM_BYTES;
+    let before = HEADER_BYTES + data.len();
+    let len = (before + sums).next_multiple_of(SLOT_BYTES as usize) - before;
+    let mut bytes = Vec::with_capacity(len);
+    data.chunks(CHUNK_BYTES).for_each(|chunk| bytes.extend_from_slice(&chunk_sum(chunk)));
+    bytes.resize(len, 0);
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLACE: Place = Place { volume: 7, slot: 12 };
+
+    fn header(kind: Kind) -> Header {
+        Header { kind, id: ShardId::of(b"x"), stored_ms: 1_700_000_000_123 }
+    }
+
+    #[test]
+    fn a_header_reads_as_written_and_only_where_it_was_written() {
+        for kind in [Kind::Shard { len: 99 }, Kind::Tombstone { target: Place { volume: 1, slot: 2 } }, Kind::Void { len: 0 }] {
+            let bytes = header(kind).encode(PLACE);
+            assert_eq!(Header::decode(&bytes, PLACE), Some(header(kind)));
+            assert_eq!(Header::decode(&bytes, Place { slot: 13, ..PLACE }), None);
+            assert_eq!(Header::decode(&bytes, Place { volume: 8, ..PLACE }), None);
+        }
+    }
+
+    #[test]
+    fn every_flipped_bit_of_a_header_is_noticed() {
+        let bytes = header(Kind::Shard { len: 99 }).encode(PLACE);
+        for bit in 0..HEADER_BYTES * 8 {
+            let mut flipped = bytes;
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            // Two reserved bytes are covered as well.
+            assert_eq!(Header::decode(&flipped, PLACE), None, "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_record_is_as_long_as_it_says() {
+        for len in [0, 1, 63, 64, 65, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, SHARD_MAX_BYTES as usize] {
+            let data = vec![5; len];
+            assert_eq!((HEADER_BYTES + len + trailer(&data).len()) as u64, record_bytes(len as u32), "length {len}");
+        }
+    }
+
+    #[test]
+    fn a_length_beyond_the_limit_is_no_header() {
+        let bytes = header(Kind::Shard { len: SHARD_MAX_BYTES + 1 }).encode(PLACE);
+        assert_eq!(Header::decode(&bytes, PLACE), None);
+    }
+}
