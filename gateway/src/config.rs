@@ -1,0 +1,222 @@
+//! What can be configured, with the defaults that `config/gateway.toml` shows.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use nodio_wire::CodePolicy;
+use nodio_wire::link::Link;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::keys::KeySource;
+
+/// The environment variable with a passphrase, for `key.source = "passphrase"`.
+pub const PASSPHRASE_ENV: &str = "NODIO_PASSPHRASE";
+
+const STORE_FILE: &str = "gateway.redb";
+const KEY_FILE: &str = "master.key";
+const SALT_FILE: &str = "master.salt";
+/// Below this not even a few requests at once have room.
+const MEMORY_MIB_MIN: u32 = 32;
+
+/// Where the master key comes from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyFrom {
+    /// A file, made at the first start.
+    #[default]
+    File,
+    /// `NODIO_MASTER_KEY`, 64 hex digits.
+    Env,
+    /// `NODIO_PASSPHRASE`, through argon2id and a salt file.
+    Passphrase,
+}
+
+/// The master key's settings.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KeyConfig {
+    pub source: KeyFrom,
+    /// The key file, or the salt file of a passphrase. Unset: `master.key` or `master.salt` in the data folder.
+    pub file: Option<PathBuf>,
+}
+
+/// The gateway's settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GatewayConfig {
+    /// Folder of the metadata and the master key.
+    pub data: PathBuf,
+    /// Address to listen at for S3.
+    pub listen: SocketAddr,
+    /// The region clients must sign for.
+    pub region: String,
+    /// Domains under which a bucket is a host name (`BUCKET.DOMAIN`). Path style always works.
+    pub domains: Vec<String>,
+    /// The coordinator, as `nodio coordinator` prints it for gateways. Unset only where the coordinator runs in the same process.
+    pub link: Option<Link>,
+    pub key: KeyConfig,
+    /// Code of new parts: `auto`, `K/N` or `replicas:N`.
+    pub code: CodePolicy,
+    /// Make every metadata commit durable before it is answered. Off only where data may be lost.
+    pub fsync: bool,
+    /// Plaintext and sealed bytes held at once by all requests together, MiB.
+    pub memory_mib: u32,
+    /// Metadata pages kept in memory, MiB.
+    pub metadata_cache_mib: u32,
+    /// Connections served at once; others wait.
+    pub connections_max: u32,
+    /// Time that requests under way get to finish at a shutdown, milliseconds.
+    pub drain_ms: u64,
+    /// Time between a part's last reference and its release on the donors, so that reads under way can end, milliseconds.
+    pub release_after_ms: u64,
+    /// Longest pause between two looks for parts to release, milliseconds.
+    pub release_every_ms: u64,
+    /// Age from which a part that no object names counts as left behind by a crash, milliseconds. Must exceed the longest upload of a part.
+    pub sweep_age_ms: u64,
+    /// Time between two walks over all parts in search of such, milliseconds.
+    pub sweep_every_ms: u64,
+}
+
+impl Default for GatewayConfig {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from("data/gateway"),
+            listen: SocketAddr::from(([127, 0, 0, 1], 9000)),
+            region: "us-east-1".to_owned(),
+            domains: Vec::new(),
+            link: None,
+            key: KeyConfig::default(),
+            code: CodePolicy::Auto,
+            fsync: true,
+            memory_mib: 192,
+            metadata_cache_mib: 64,
+            connections_max: 4096,
+            drain_ms: 10_000,
+            release_after_ms: 10 * 60 * 1000,
+            release_every_ms: 1000,
+            sweep_age_ms: 24 * 60 * 60 * 1000,
+            sweep_every_ms: 6 * 60 * 60 * 1000,
+        }
+    }
+}
+
+/// A setting that can't work.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key} must be {want}")]
+pub struct BadSetting {
+    key: &'static str,
+    want: &'static str,
+}
+
+impl GatewayConfig {
+    /// Names the first setting that can't work.
+    ///
+    /// # Errors
+    /// [`BadSetting`].
+    pub fn check(&self) -> Result<(), BadSetting> {
+        let must = |key, want, holds: bool| if holds { Ok(()) } else { Err(BadSetting { key, want }) };
+        must("region", "letters, digits and hyphens", is_region(&self.region))?;
+        must("domains", "host names, without ports or wildcards", self.domains.iter().all(|domain| is_domain(domain)))?;
+        must("memory_mib", "32 or more", self.memory_mib >= MEMORY_MIB_MIN)?;
+        must("metadata_cache_mib", "1 or more", self.metadata_cache_mib >= 1)?;
+        must("connections_max", "1 or more", self.connections_max >= 1)?;
+        must("release_every_ms", "10 or more", self.release_every_ms >= 10)?;
+        must("sweep_every_ms", "100 or more", self.sweep_every_ms >= 100)?;
+        must("sweep_age_ms", "60000 (a minute) or more", self.sweep_age_ms >= 60_000)
+    }
+
+    pub(crate) fn store_file(&self) -> PathBuf {
+        self.data.join(STORE_FILE)
+    }
+
+    /// Where the master key is loaded from.
+    pub fn key_source(&self) -> KeySource {
+        let file = |name: &str| self.key.file.clone().unwrap_or_else(|| self.data.join(name));
+        match self.key.source {
+            KeyFrom::File => KeySource::File(file(KEY_FILE)),
+            KeyFrom::Env => KeySource::Env,
+            KeyFrom::Passphrase => KeySource::Passphrase {
+                passphrase: Zeroizing::new(std::env::var(PASSPHRASE_ENV).unwrap_or_default()),
+                salt_file: file(SALT_FILE),
+            },
+        }
+    }
+
+    /// The key file that a first start makes, if the key comes from one.
+    pub(crate) fn key_file(&self) -> Option<PathBuf> {
+        match self.key_source() {
+            KeySource::File(path) => Some(path),
+            _ => None,
+        }
+    }
+
+    /// The folder that holds everything but perhaps the key.
+    pub fn folder(&self) -> &Path {
+        &self.data
+    }
+}
+
+fn is_region(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+fn is_domain(text: &str) -> bool {
+    let label = |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    text.split('.').all(label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commented_file_parses_and_shows_the_defaults() {
+        let text = include_str!("../../config/gateway.toml");
+        let config: GatewayConfig = toml::from_str(text).unwrap();
+        assert_eq!(config, GatewayConfig::default());
+        assert_eq!(config.check(), Ok(()));
+        let shown = |key: &&str| text.lines().any(|line| line.trim_start_matches("# ").starts_with(&format!("{key} =")));
+        let keys = [
+            "data",
+            "listen",
+            "region",
+            "domains",
+            "link",
+            "source",
+            "file",
+            "code",
+            "fsync",
+            "memory_mib",
+            "metadata_cache_mib",
+            "connections_max",
+            "drain_ms",
+            "release_after_ms",
+            "release_every_ms",
+            "sweep_age_ms",
+            "sweep_every_ms",
+        ];
+        assert_eq!(keys.iter().find(|key| !shown(key)), None);
+    }
+
+    #[test]
+    fn what_is_commented_out_parses_too() {
+        let text = include_str!("../../config/gateway.toml").replace("\n# link =", "\nlink =").replace("\n# file =", "\nfile =");
+        let config: GatewayConfig = toml::from_str(&text).unwrap();
+        assert!(config.link.is_some() && config.key.file.is_some());
+    }
+
+    #[test]
+    fn settings_that_cannot_work_are_named() {
+        let bad = |change: fn(&mut GatewayConfig)| {
+            let mut config = GatewayConfig::default();
+            change(&mut config);
+            config.check().unwrap_err().to_string()
+        };
+        assert!(bad(|config| config.region = "us east".into()).starts_with("region must be"));
+        assert!(bad(|config| config.domains = vec!["*.x".into()]).starts_with("domains must be"));
+        assert!(bad(|config| config.memory_mib = 1).starts_with("memory_mib must be"));
+        assert!(bad(|config| config.sweep_age_ms = 1).starts_with("sweep_age_ms must be"));
+        assert!(toml::from_str::<GatewayConfig>("liste = \"x\"").is_err());
+    }
+}

@@ -1,0 +1,37 @@
+//! What the gateway remembers: one struct per row kind, postcard behind one byte of format.
+//!
+//! ```text
+//!   BucketRow ── ObjectRow ──┬─ Single(PartRef)                      UserRow ── AccessKeyRow
+//!                            └─ ManifestRow: [PartRef]               MasterRow
+//!   UploadRow ── UploadedPartRow(PartRef)
+//! ```
+//! Promises: rows are versioned; a row that was ever written opens for ever (the golden bytes in `tests`). To change a row: keep the old
+//! struct as `Previous` with its format number, give the new one the next number. Object rows name parts, never donors, and hold no
+//! plaintext of bodies and no open keys.
+
+mod access;
+mod bucket;
+mod object;
+mod upload;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use access::{AccessKeyRow, MasterRow, UserRow};
+pub(crate) use bucket::{BucketRow, Versioning};
+pub(crate) use object::{
+    Acl, ContentHeaders, ETag, InlineRow, LiveObject, Lock, ManifestRow, ObjectBody, ObjectChecksum, ObjectRow, ObjectState,
+    PartPlace, PartRef, Sse,
+};
+pub(crate) use upload::{UploadRow, UploadedPartRow};
+
+/// `impl Record` for a row in its first shape.
+macro_rules! first_shape {
+    ($($row:ty),+) => {
+        $(impl nodio_meta::row::Record for $row {
+            const FORMAT: u8 = 1;
+            type Previous = nodio_meta::row::NoPrevious<Self>;
+        })+
+    };
+}
+use first_shape;

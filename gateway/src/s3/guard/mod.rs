@@ -1,0 +1,120 @@
+//! The layer before s3s: what s3s lets through and S3 does not is refused here, and every answer leaves with its ids.
+//!
+//! ```text
+//!   request ─► sane? (method, URI, sizes) ─► signature form, region, expiry ─► body watched ─► s3s ─► operations
+//!   answer  ◄─ request ids ◄─ error XML completed ◄─ the body's own fault, if one was seen ◄─────────────┘
+//! ```
+//! Promises: nothing is held of a body but one frame (one chunk, where chunks are signed); a body that is cut, malformed or too slow
+//! never ends as if it were whole; no answer leaves without `x-amz-request-id`, no error without Code, Message and Resource.
+
+mod body;
+mod chunked;
+mod ids;
+pub(crate) mod query;
+mod refusal;
+mod request;
+mod signature;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use futures::future::BoxFuture;
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use s3s::Body;
+use s3s::service::S3Service;
+
+use body::Watch;
+use ids::RequestIds;
+use refusal::Refusal;
+
+use super::hosts::Domains;
+
+/// The S3 endpoint as a tower service.
+#[derive(Clone)]
+pub(crate) struct Guard {
+    inner: S3Service,
+    region: Arc<str>,
+    domains: Domains,
+}
+
+impl Guard {
+    pub(crate) fn new(inner: S3Service, region: &str, domains: Domains) -> Self {
+        Self { inner, region: region.into(), domains }
+    }
+
+    async fn answer(self, request: Request<Incoming>) -> Response<Body> {
+        let begun = Instant::now();
+        let ids = RequestIds::random();
+        let method = request.method().clone();
+        let resource = request.uri().path().to_owned();
+        let mut response = self.pass(request, &ids, &resource).await;
+        ids.stamp(response.headers_mut());
+        if method == Method::HEAD || response.status() == StatusCode::NOT_MODIFIED {
+            drop_error_body(&mut response);
+        }
+        if method == Method::HEAD
+            && response.headers().contains_key(http::header::CONTENT_RANGE)
+            && response.status() == StatusCode::OK
+        {
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        }
+        let status = response.status().as_u16();
+        let micros = begun.elapsed().as_micros() as u64;
+        tracing::debug!(request = ids.request, %method, path = resource, status, micros, "answered");
+        response
+    }
+
+    async fn pass(self, request: Request<Incoming>, ids: &RequestIds, resource: &str) -> Response<Body> {
+        let (parts, incoming) = request.into_parts();
+        let plan = match request::check(&parts, &self.region, &self.domains) {
+            Ok(plan) => plan,
+            Err(refusal) => return refusal.into_response(ids, resource),
+        };
+        let watch = Watch::default();
+        let request = Request::from_parts(parts, body::watched(incoming, plan, watch.clone()));
+        let response = match Box::pin(self.inner.call(request)).await {
+            Ok(response) => response,
+            Err(_) => internal_error().into_response(ids, resource),
+        };
+        match watch.fault() {
+            _ if !is_error(response.status()) => response,
+            Some(fault) => fault.into_response(ids, resource),
+            None => refusal::complete(response, ids, resource),
+        }
+    }
+}
+
+fn is_error(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error()
+}
+
+fn internal_error() -> Refusal {
+    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "We encountered an internal error. Please try again.")
+}
+
+/// The answer to a HEAD, and a 304, have no body, and so no type of one.
+fn drop_error_body(response: &mut Response<Body>) {
+    if response.status() == StatusCode::NOT_MODIFIED || is_error(response.status()) {
+        *response.body_mut() = Body::empty();
+        response.headers_mut().remove(http::header::CONTENT_TYPE);
+        response.headers_mut().remove(http::header::CONTENT_LENGTH);
+    }
+}
+
+impl tower::Service<Request<Incoming>> for Guard {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        let guard = self.clone();
+        Box::pin(async move { Ok(guard.answer(request).await) })
+    }
+}

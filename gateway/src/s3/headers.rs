@@ -1,0 +1,232 @@
+//! What an object carries beside its bytes: taken from request headers, refused where its feature isn't built.
+//!
+//! A header whose meaning would be lost must not be ignored: what it asks for (another's key, a lock, public access) would silently
+//! not be there.
+
+use http::HeaderMap;
+use s3s::dto::{Metadata, ServerSideEncryption};
+use s3s::{S3ErrorCode, S3Result};
+
+use super::error::fail;
+use super::limits::USER_METADATA_BYTES_MAX;
+use crate::rows::{ContentHeaders, Sse};
+
+/// The value of a header, if it is there, not empty, and text.
+pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok()).filter(|text| !text.is_empty())
+}
+
+/// As [`text`], any UTF-8 taken.
+fn utf8(headers: &HeaderMap, name: &str) -> Option<String> {
+    let value = headers.get(name)?;
+    String::from_utf8(value.as_bytes().to_vec()).ok().filter(|text| !text.is_empty())
+}
+
+/// What a new object or upload is given besides its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NewHeaders {
+    pub(crate) headers: ContentHeaders,
+    pub(crate) user_meta: Vec<(String, String)>,
+    pub(crate) sse: Sse,
+    pub(crate) storage_class: Option<String>,
+}
+
+impl NewHeaders {
+    /// `metadata` as s3s has read it from the same headers.
+    pub(crate) fn read(headers: &HeaderMap, metadata: Option<Metadata>) -> S3Result<Self> {
+        refuse_unbuilt(headers)?;
+        Ok(Self {
+            headers: content_headers(headers)?,
+            user_meta: user_meta(metadata)?,
+            sse: sse(headers)?,
+            storage_class: storage_class(headers)?,
+        })
+    }
+}
+
+fn content_headers(headers: &HeaderMap) -> S3Result<ContentHeaders> {
+    let website_redirect = utf8(headers, "x-amz-website-redirect-location");
+    if website_redirect.as_deref().is_some_and(|to| !["/", "http://", "https://"].iter().any(|start| to.starts_with(start))) {
+        let message = "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.";
+        return Err(fail(S3ErrorCode::Custom("InvalidRedirectLocation".into()), message));
+    }
+    Ok(ContentHeaders {
+        content_type: utf8(headers, "content-type"),
+        cache_control: utf8(headers, "cache-control"),
+        content_disposition: utf8(headers, "content-disposition"),
+        content_encoding: utf8(headers, "content-encoding").and_then(|text| without_aws_chunked(&text)),
+        content_language: utf8(headers, "content-language"),
+        expires: utf8(headers, "expires"),
+        website_redirect,
+    })
+}
+
+/// `aws-chunked` says how the request travels, not what the object is.
+fn without_aws_chunked(text: &str) -> Option<String> {
+    let kept: Vec<&str> = text.split(',').map(str::trim).filter(|token| !token.eq_ignore_ascii_case("aws-chunked")).collect();
+    let kept = kept.join(",");
+    (!kept.is_empty()).then_some(kept)
+}
+
+fn user_meta(metadata: Option<Metadata>) -> S3Result<Vec<(String, String)>> {
+    let mut pairs: Vec<(String, String)> = metadata.unwrap_or_default().into_iter().collect();
+    pairs.sort();
+    let bytes: usize = pairs.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if bytes > USER_METADATA_BYTES_MAX {
+        let message = "Your metadata headers exceed the maximum allowed metadata size";
+        return Err(fail(S3ErrorCode::MetadataTooLarge, message));
+    }
+    Ok(pairs)
+}
+
+fn sse(headers: &HeaderMap) -> S3Result<Sse> {
+    match text(headers, "x-amz-server-side-encryption") {
+        None => Ok(Sse::Implicit),
+        Some("AES256") => Ok(Sse::S3),
+        Some("aws:kms" | "aws:kms:dsse") => Err(not_implemented("x-amz-server-side-encryption: aws:kms")),
+        Some(_) => {
+            let message = "The encryption request you specified is not valid. The valid value is AES256.";
+            Err(fail(S3ErrorCode::InvalidEncryptionAlgorithmError, message))
+        }
+    }
+}
+
+/// `None` is STANDARD.
+fn storage_class(headers: &HeaderMap) -> S3Result<Option<String>> {
+    const KNOWN: [&str; 8] = [
+        "STANDARD",
+        "REDUCED_REDUNDANCY",
+        "STANDARD_IA",
+        "ONEZONE_IA",
+        "INTELLIGENT_TIERING",
+        "GLACIER",
+        "DEEP_ARCHIVE",
+        "GLACIER_IR",
+    ];
+    match text(headers, "x-amz-storage-class") {
+        None | Some("STANDARD") => Ok(None),
+        Some(class) if KNOWN.contains(&class) => Ok(Some(class.to_owned())),
+        Some(_) => Err(fail(S3ErrorCode::InvalidStorageClass, "The storage class you specified is not valid")),
+    }
+}
+
+/// Every object is encrypted at rest, and since 2023 S3 says so of every object.
+pub(crate) fn encryption_shown() -> Option<ServerSideEncryption> {
+    Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256))
+}
+
+fn not_implemented(what: &str) -> s3s::S3Error {
+    let message = format!("A header you provided implies functionality that is not implemented: {what}");
+    fail(S3ErrorCode::NotImplemented, message)
+}
+
+/// Refuses what would have to be kept for, or done to, a new object and isn't built.
+fn refuse_unbuilt(headers: &HeaderMap) -> S3Result<()> {
+    refuse_customer_keys(headers)?;
+    refuse_acl(headers)?;
+    const UNBUILT: [&str; 6] = [
+        "x-amz-object-lock-mode",
+        "x-amz-object-lock-retain-until-date",
+        "x-amz-object-lock-legal-hold",
+        "x-amz-server-side-encryption-aws-kms-key-id",
+        "x-amz-server-side-encryption-context",
+        "x-amz-write-offset-bytes",
+    ];
+    for name in UNBUILT {
+        if text(headers, name).is_some() {
+            return Err(not_implemented(name));
+        }
+    }
+    if text(headers, "x-amz-tagging").is_some() {
+        return Err(not_implemented("x-amz-tagging"));
+    }
+    Ok(())
+}
+
+/// Encryption with the customer's own key: of the object, or of a copy's source.
+pub(crate) fn refuse_customer_keys(headers: &HeaderMap) -> S3Result<()> {
+    let customer = |name: &str| {
+        name.starts_with("x-amz-server-side-encryption-customer-")
+            || name.starts_with("x-amz-copy-source-server-side-encryption-customer-")
+    };
+    match headers.keys().find(|name| customer(name.as_str())) {
+        Some(name) => Err(not_implemented(name.as_str())),
+        None => Ok(()),
+    }
+}
+
+/// The owner alone has access, and so only what says that is taken.
+pub(crate) fn refuse_acl(headers: &HeaderMap) -> S3Result<()> {
+    const OWNER_ALONE: [&str; 3] = ["private", "bucket-owner-full-control", "bucket-owner-read"];
+    const CANNED: [&str; 5] = ["public-read", "public-read-write", "authenticated-read", "aws-exec-read", "log-delivery-write"];
+    match text(headers, "x-amz-acl") {
+        None => {}
+        Some(acl) if OWNER_ALONE.contains(&acl) => {}
+        Some(acl) if CANNED.contains(&acl) => return Err(not_implemented(&format!("x-amz-acl: {acl}"))),
+        Some(_) => return Err(fail(S3ErrorCode::InvalidArgument, "The value of x-amz-acl is not a canned ACL.")),
+    }
+    match headers.keys().find(|name| name.as_str().starts_with("x-amz-grant-")) {
+        Some(name) => Err(not_implemented(name.as_str())),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&'static str, &str)]) -> S3Result<NewHeaders> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.insert(*name, value.parse().expect("a header"));
+        }
+        NewHeaders::read(&headers, None)
+    }
+
+    fn code(pairs: &[(&'static str, &str)]) -> String {
+        read(pairs).map_or_else(|error| error.code().as_str().to_owned(), |_| "taken".into())
+    }
+
+    #[test]
+    fn aws_chunked_is_not_the_objects_encoding() {
+        let encoding = |text| read(&[("content-encoding", text)]).expect("taken").headers.content_encoding;
+        assert_eq!(encoding("aws-chunked"), None);
+        assert_eq!(encoding("aws-chunked,gzip"), Some("gzip".into()));
+        assert_eq!(encoding("gzip, aws-chunked"), Some("gzip".into()));
+        assert_eq!(encoding("gzip"), Some("gzip".into()));
+    }
+
+    #[test]
+    fn what_is_not_built_is_not_ignored() {
+        for (name, value) in [
+            ("x-amz-server-side-encryption-customer-algorithm", "AES256"),
+            ("x-amz-server-side-encryption", "aws:kms"),
+            ("x-amz-object-lock-mode", "GOVERNANCE"),
+            ("x-amz-tagging", "a=b"),
+            ("x-amz-acl", "public-read"),
+            ("x-amz-grant-read", "id=x"),
+        ] {
+            assert_eq!(code(&[(name, value)]), "NotImplemented", "{name}");
+        }
+        assert_eq!(code(&[("x-amz-acl", "private")]), "taken");
+        assert_eq!(code(&[("x-amz-acl", "everyone")]), "InvalidArgument");
+        assert_eq!(code(&[("x-amz-server-side-encryption", "AES256")]), "taken");
+        assert_eq!(code(&[("x-amz-server-side-encryption", "ROT13")]), "InvalidEncryptionAlgorithmError");
+        assert_eq!(code(&[("x-amz-tagging", "")]), "taken");
+    }
+
+    #[test]
+    fn storage_classes_are_kept_and_unknown_ones_refused() {
+        let class = |text| read(&[("x-amz-storage-class", text)]).map(|new| new.storage_class);
+        assert_eq!(class("STANDARD").expect("taken"), None);
+        assert_eq!(class("STANDARD_IA").expect("taken"), Some("STANDARD_IA".into()));
+        assert_eq!(code(&[("x-amz-storage-class", "CHEAP")]), "InvalidStorageClass");
+    }
+
+    #[test]
+    fn user_metadata_is_bounded() {
+        let meta = |bytes: usize| user_meta(Some(Metadata::from([("name".to_owned(), "v".repeat(bytes - 4))])));
+        assert!(meta(USER_METADATA_BYTES_MAX).is_ok());
+        assert!(meta(USER_METADATA_BYTES_MAX + 1).is_err());
+    }
+}

@@ -1,0 +1,94 @@
+//! Virtual-host style beside path style: `BUCKET.DOMAIN` names a bucket, any other host names none.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use s3s::S3Result;
+use s3s::host::{S3Host, VirtualHost};
+
+/// The domains under which buckets are host names, lower case, without ports.
+#[derive(Clone)]
+pub(crate) struct Domains(Arc<[String]>);
+
+impl Domains {
+    pub(crate) fn new(domains: &[String]) -> Self {
+        let plain = |domain: &String| without_port(domain).trim_matches('.').to_ascii_lowercase();
+        Self(domains.iter().map(plain).filter(|domain| !domain.is_empty()).collect())
+    }
+
+    /// Whether the request is for an object rather than for a bucket or all of them.
+    pub(crate) fn names_object(&self, parts: &Parts) -> bool {
+        let host = parts.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let path = parts.uri.path().trim_start_matches('/');
+        match self.bucket(host) {
+            Some(_) => !path.is_empty(),
+            None => path.split_once('/').is_some_and(|(_, key)| !key.is_empty()),
+        }
+    }
+
+    fn bucket<'a>(&self, host: &'a str) -> Option<&'a str> {
+        let host = without_port(host).trim_end_matches('.');
+        self.0.iter().find_map(|domain| {
+            let split = host.len().checked_sub(domain.len())?;
+            let (front, back) = host.split_at_checked(split)?;
+            let bucket = front.strip_suffix('.')?;
+            (back.eq_ignore_ascii_case(domain) && !bucket.is_empty()).then_some(bucket)
+        })
+    }
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+impl S3Host for Domains {
+    fn parse_host_header<'a>(&'a self, host: &'a str) -> S3Result<VirtualHost<'a>> {
+        Ok(match self.bucket(host) {
+            Some(bucket) => VirtualHost::new(host).with_bucket(bucket.to_ascii_lowercase()),
+            None => VirtualHost::new(host),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_stands_before_a_domain_of_ours() {
+        let domains = Domains::new(&["s3.localhost".into(), "S3.example.com:9000".into()]);
+        for (host, bucket) in [
+            ("my.bucket.s3.localhost:9000", Some("my.bucket")),
+            ("b.S3.Example.com", Some("b")),
+            ("s3.localhost", None),
+            (".s3.localhost", None),
+            ("other.example.com", None),
+            ("xs3.localhost", None),
+            ("localhost:9000", None),
+            ("[::1]:9000", None),
+            ("", None),
+        ] {
+            assert_eq!(domains.bucket(host), bucket, "{host}");
+        }
+        assert_eq!(Domains::new(&[]).bucket("b.s3.localhost"), None);
+    }
+
+    #[test]
+    fn objects_are_told_from_buckets() {
+        let domains = Domains::new(&["s3.localhost".into()]);
+        for (host, path, object) in [
+            ("localhost", "/", false),
+            ("localhost", "/b", false),
+            ("localhost", "/b/", false),
+            ("localhost", "/b/k", true),
+            ("b.s3.localhost", "/", false),
+            ("b.s3.localhost", "/k", true),
+        ] {
+            let parts = http::Request::builder().uri(path).header("host", host).body(()).unwrap().into_parts().0;
+            assert_eq!(domains.names_object(&parts), object, "{host}{path}");
+        }
+    }
+}

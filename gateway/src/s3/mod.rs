@@ -1,0 +1,77 @@
+//! S3 as clients know it, on top of tables and pipeline.
+//!
+//! ```text
+//!   guard/ ─► s3s (signature, parsing) ─► access ─► ops/ (one file per family) ─► tables, pipeline
+//!                 └─ auth: secrets            └─ headers, digest, range, conditional: parsed once
+//! ```
+//! Promises: an object is named only after its bytes are durable, and what was written for a refused request is let go; what isn't
+//! built answers NotImplemented; past these files there are no raw strings. Errors have one table: `error`.
+
+mod access;
+mod auth;
+mod conditional;
+mod digest;
+mod error;
+mod guard;
+mod headers;
+mod hosts;
+mod lenient;
+pub(crate) mod limits;
+mod ops;
+mod range;
+
+use std::sync::{Arc, OnceLock};
+
+use s3s::config::{S3Config, StaticConfigProvider};
+use s3s::service::{S3Service, S3ServiceBuilder};
+
+use crate::pipeline::Pipeline;
+use crate::tables::Tables;
+pub(crate) use guard::Guard;
+
+/// What the operations work with. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Api {
+    pub(crate) tables: Tables,
+    pub(crate) pipeline: Pipeline,
+    pub(crate) region: Arc<str>,
+}
+
+/// The endpoint: guarded, signed, with buckets as paths and under `domains`.
+pub(crate) fn endpoint(api: Api, domains: &[String]) -> Guard {
+    let region = api.region.clone();
+    let unsigned = Arc::new(OnceLock::new());
+    let signed = access::Signed(api.tables.clone());
+    let mut builder = builder(api.clone(), domains);
+    builder.set_auth(auth::Keys(api.tables.clone()));
+    builder.set_access(signed.clone());
+    builder.set_route(lenient::Lenient { signed, unsigned: unsigned.clone() });
+    let service = builder.build();
+    // The cell is new: this is the one time it is set.
+    let _ = unsigned.set(second_turn(api, domains));
+    Guard::new(service, &region, hosts::Domains::new(domains))
+}
+
+/// For requests whose signature was checked and whose caller is known; see [`lenient`].
+fn second_turn(api: Api, domains: &[String]) -> S3Service {
+    builder(api, domains).build()
+}
+
+fn builder(api: Api, domains: &[String]) -> S3ServiceBuilder {
+    let mut config = S3Config::default();
+    config.xml_max_body_size = limits::XML_BYTES_MAX;
+    let mut builder = S3ServiceBuilder::new(api);
+    builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
+    builder.set_host(hosts::Domains::new(domains));
+    builder.set_validation(AnyName);
+    builder
+}
+
+/// Bucket names are judged by the operations: s3s would answer for one it doesn't like before it looks at the signature.
+struct AnyName;
+
+impl s3s::validation::NameValidation for AnyName {
+    fn validate_bucket_name(&self, name: &str) -> bool {
+        !name.is_empty()
+    }
+}

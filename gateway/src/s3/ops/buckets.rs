@@ -1,0 +1,135 @@
+//! Buckets: ListBuckets, CreateBucket, HeadBucket, DeleteBucket, GetBucketLocation, GetBucketVersioning.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use nodio_host::clock::now_ms;
+use s3s::dto::{
+    Bucket, BucketLocationConstraint, CreateBucketInput, CreateBucketOutput, DeleteBucketInput, DeleteBucketOutput,
+    GetBucketLocationInput, GetBucketLocationOutput, GetBucketVersioningInput, GetBucketVersioningOutput, HeadBucketInput,
+    HeadBucketOutput, ListBucketsInput, ListBucketsOutput, ObjectOwnership,
+};
+use s3s::{S3ErrorCode, S3Request, S3Response, S3Result};
+
+use super::shape::{owner, timestamp};
+use crate::names::BucketName;
+use crate::rows::BucketRow;
+use crate::s3::Api;
+use crate::s3::access::{caller, headers};
+use crate::s3::error::{bucket_name, fail, invalid_argument};
+use crate::s3::headers::refuse_acl;
+use crate::s3::limits::BUCKETS_PAGE_MAX;
+use crate::tables::{NewBucket, TableError};
+
+/// The region whose constraint is the empty one.
+const CLASSIC_REGION: &str = "us-east-1";
+
+pub(super) async fn list_buckets(api: &Api, request: S3Request<ListBucketsInput>) -> S3Result<S3Response<ListBucketsOutput>> {
+    let caller = caller(&request)?;
+    let input = request.input;
+    let limit = input.max_buckets.unwrap_or(BUCKETS_PAGE_MAX);
+    if !(1..=BUCKETS_PAGE_MAX).contains(&limit) {
+        return Err(invalid_argument("The max-buckets argument must be between 1 and 10000"));
+    }
+    let after = input.continuation_token.as_deref().map(read_token).transpose()?;
+    let prefix = input.prefix.clone().unwrap_or_default();
+    let page = api.tables.list_buckets(&caller.id, &prefix, after.as_ref(), limit as usize).await?;
+    let elsewhere = input.bucket_region.as_deref().is_some_and(|region| region != &*api.region);
+    let buckets = page.buckets.iter().filter(|_| !elsewhere).map(shown).collect();
+    Ok(S3Response::new(ListBucketsOutput {
+        buckets: Some(buckets),
+        continuation_token: page.next.map(|next| BASE64.encode(next.as_str())),
+        owner: Some(owner(&caller)),
+        prefix: input.prefix,
+    }))
+}
+
+fn shown(bucket: &BucketRow) -> Bucket {
+    Bucket {
+        bucket_region: Some(bucket.region.clone()),
+        creation_date: Some(timestamp(bucket.created)),
+        name: Some(bucket.name.to_string()),
+    }
+}
+
+fn read_token(token: &str) -> S3Result<BucketName> {
+    let name = BASE64.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let name = name.and_then(|name| BucketName::parse(&name).ok());
+    name.ok_or_else(|| invalid_argument("The continuation token provided is incorrect"))
+}
+
+pub(super) async fn create_bucket(api: &Api, request: S3Request<CreateBucketInput>) -> S3Result<S3Response<CreateBucketOutput>> {
+    let caller = caller(&request)?;
+    refuse_acl(headers(&request))?;
+    let input = request.input;
+    let name = bucket_name(&input.bucket)?;
+    refuse_unbuilt(&input)?;
+    let constraint = input.create_bucket_configuration.and_then(|configuration| configuration.location_constraint);
+    check_constraint(constraint.as_ref().map(BucketLocationConstraint::as_str), &api.region)?;
+    let new = NewBucket { name, owner: caller.id.clone(), region: api.region.to_string(), object_lock: false, acl: None };
+    match api.tables.create_bucket(new, now_ms()).await {
+        Ok(_) => {}
+        // In us-east-1, and only there, S3 answers as it did before there were other regions.
+        Err(TableError::BucketExists { owned_by_you: true }) if &*api.region == CLASSIC_REGION => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(S3Response::new(CreateBucketOutput { location: Some(format!("/{}", input.bucket)) }))
+}
+
+fn refuse_unbuilt(input: &CreateBucketInput) -> S3Result<()> {
+    let not_implemented = |what: &str| Err(fail(S3ErrorCode::NotImplemented, format!("{what} is not implemented")));
+    if input.object_lock_enabled_for_bucket == Some(true) {
+        return not_implemented("Object Lock");
+    }
+    let enforced = |ownership: &ObjectOwnership| ownership.as_str() == ObjectOwnership::BUCKET_OWNER_ENFORCED;
+    if input.object_ownership.as_ref().is_some_and(|ownership| !enforced(ownership)) {
+        return not_implemented("Object ownership other than BucketOwnerEnforced");
+    }
+    let configuration = input.create_bucket_configuration.as_ref();
+    if configuration.is_some_and(|configuration| configuration.bucket.is_some() || configuration.location.is_some()) {
+        return not_implemented("Directory buckets");
+    }
+    Ok(())
+}
+
+fn check_constraint(constraint: Option<&str>, region: &str) -> S3Result<()> {
+    match constraint {
+        None | Some("") => Ok(()),
+        Some(same) if same == region => Ok(()),
+        Some("EU") if region == "eu-west-1" => Ok(()),
+        Some(other) => {
+            let message = format!(
+                "The {other} location constraint is incompatible for the region specific endpoint this request was sent to."
+            );
+            Err(fail(S3ErrorCode::IllegalLocationConstraintException, message))
+        }
+    }
+}
+
+pub(super) async fn head_bucket(api: &Api, request: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {
+    let bucket = api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
+    Ok(S3Response::new(HeadBucketOutput { bucket_region: Some(bucket.region), ..HeadBucketOutput::default() }))
+}
+
+pub(super) async fn delete_bucket(api: &Api, request: S3Request<DeleteBucketInput>) -> S3Result<S3Response<DeleteBucketOutput>> {
+    let bucket = api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
+    api.tables.delete_bucket(&bucket.name).await?;
+    Ok(S3Response::with_status(DeleteBucketOutput::default(), http::StatusCode::NO_CONTENT))
+}
+
+pub(super) async fn get_bucket_location(
+    api: &Api,
+    request: S3Request<GetBucketLocationInput>,
+) -> S3Result<S3Response<GetBucketLocationOutput>> {
+    let bucket = api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
+    let constraint = (bucket.region != CLASSIC_REGION).then(|| BucketLocationConstraint::from(bucket.region));
+    Ok(S3Response::new(GetBucketLocationOutput { location_constraint: constraint }))
+}
+
+/// Versioning isn't built, and so was never enabled: the empty answer.
+pub(super) async fn get_bucket_versioning(
+    api: &Api,
+    request: S3Request<GetBucketVersioningInput>,
+) -> S3Result<S3Response<GetBucketVersioningOutput>> {
+    api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
+    Ok(S3Response::new(GetBucketVersioningOutput::default()))
+}

@@ -1,0 +1,239 @@
+//! CopyObject, which moves no data, and UploadPartCopy, which reads and writes it anew.
+
+use futures::StreamExt;
+use http::HeaderMap;
+use nodio_host::clock::now_ms;
+use s3s::dto::{
+    CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopyPartResult, CopySource as Named, MetadataDirective,
+    UploadPartCopyInput, UploadPartCopyOutput,
+};
+use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
+
+use super::part::{self, Target};
+use super::shape::{etag, precondition, timestamp, version};
+use crate::checksum::{ChecksumKind, ChecksumScope, Hasher};
+use crate::names::{ObjectKey, ObjectUid};
+use crate::pipeline::{self, WriteOptions};
+use crate::rows::{BucketRow, LiveObject, ObjectBody, ObjectChecksum, ObjectRow};
+use crate::s3::Api;
+use crate::s3::access::{caller, check_owner, headers};
+use crate::s3::conditional::{Conditions, Verdict};
+use crate::s3::digest::{Claims, Shown, parse_kind, scope_shown};
+use crate::s3::error::{bucket_name, fail, internal, invalid_argument, no_such_key, object_key, precondition_failed};
+use crate::s3::headers::{NewHeaders, encryption_shown, refuse_customer_keys, text};
+use crate::s3::limits::{COPY_BYTES_MAX, PUT_BYTES_MAX};
+use crate::s3::range::parse_copy;
+use crate::tables::{CopySource, NewObject, TableError};
+
+/// How often a source that is replaced while it is being copied is looked up anew.
+const LOOKUPS: usize = 5;
+
+/// What a copy copies from.
+struct Source {
+    bucket: BucketRow,
+    key: ObjectKey,
+    row: ObjectRow,
+    live: LiveObject,
+    /// A version was named.
+    named: bool,
+}
+
+async fn find_source<T>(api: &Api, request: &S3Request<T>, source: &Named, expected: Option<&str>) -> S3Result<Source> {
+    let Named::Bucket { bucket, key, version_id } = source else {
+        return Err(fail(S3ErrorCode::NotImplemented, "Copies from access points are not implemented"));
+    };
+    refuse_customer_keys(headers(request))?;
+    let caller = caller(request)?;
+    let key = object_key(key)?;
+    let wanted = version(version_id.as_deref())?;
+    let bucket = api.tables.bucket(&bucket_name(bucket)?).await?;
+    check_owner(&bucket, &caller, expected)?;
+    let row = api.tables.object(&bucket, &key, wanted).await?;
+    let Some(live) = row.live().cloned() else {
+        let marker = "The source of a copy request may not specifically refer to a delete marker by version id.";
+        return Err(if wanted.is_some() { fail(S3ErrorCode::InvalidRequest, marker) } else { no_such_key() });
+    };
+    match Conditions::of_copy_source(headers(request)).judge(&live.etag.to_string(), row.modified) {
+        Verdict::Go => Ok(Source { bucket, key, row, live, named: wanted.is_some() }),
+        Verdict::Failed(_) | Verdict::NotModified => Err(precondition_failed()),
+    }
+}
+
+pub(super) async fn copy_object(api: &Api, mut request: S3Request<CopyObjectInput>) -> S3Result<S3Response<CopyObjectOutput>> {
+    let target = api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
+    let key = object_key(&request.input.key)?;
+    let metadata = request.input.metadata.take();
+    let new = NewHeaders::read(headers(&request), metadata)?;
+    let replace = replaces(request.input.metadata_directive.as_ref())?;
+    let condition = precondition(headers(&request))?;
+    let kind = text(headers(&request), "x-amz-checksum-algorithm").map(parse_kind).transpose()?;
+    let owner = caller(&request)?.id.clone();
+    for _ in 0..LOOKUPS {
+        let expected = request.input.expected_source_bucket_owner.as_deref();
+        let source = find_source(api, &request, &request.input.copy_source, expected).await?;
+        check_copy(&source, &target, &key, replace, headers(&request))?;
+        let checksum = checksum_for(api, &source, kind).await?;
+        let live = new_live(&source, new.clone(), replace, checksum);
+        let object = NewObject { uid: ObjectUid::new(now_ms()), owner: owner.clone(), live, inline: None };
+        let from = CopySource { bucket: &source.bucket, key: &source.key, row: &source.row };
+        match api.tables.copy_object(from, (&target, &key), object, &condition, now_ms()).await {
+            Ok(put) => return Ok(S3Response::new(answer(&put.row, &source))),
+            Err(TableError::SourceChanged) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(TableError::SourceChanged.into())
+}
+
+fn replaces(directive: Option<&MetadataDirective>) -> S3Result<bool> {
+    match directive.map(MetadataDirective::as_str) {
+        None | Some(MetadataDirective::COPY) => Ok(false),
+        Some(MetadataDirective::REPLACE) => Ok(true),
+        Some(_) => Err(invalid_argument("Unknown metadata directive.")),
+    }
+}
+
+fn check_copy(source: &Source, target: &BucketRow, key: &ObjectKey, replace: bool, headers: &HeaderMap) -> S3Result<()> {
+    if source.live.size > COPY_BYTES_MAX {
+        let message = "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120";
+        return Err(fail(S3ErrorCode::InvalidRequest, message));
+    }
+    const CHANGES: [&str; 4] =
+        ["x-amz-storage-class", "x-amz-website-redirect-location", "x-amz-server-side-encryption", "x-amz-checksum-algorithm"];
+    let changes = replace || source.named || CHANGES.iter().any(|name| text(headers, name).is_some());
+    if source.bucket.id == target.id && source.key == *key && !changes {
+        let message = "This copy request is illegal because it is trying to copy an object to itself without changing the object's \
+                       metadata, storage class, website redirect location or encryption attributes.";
+        return Err(fail(S3ErrorCode::InvalidRequest, message));
+    }
+    Ok(())
+}
+
+/// The source's own checksum, or one of the kind asked for, computed if need be.
+async fn checksum_for(api: &Api, source: &Source, kind: Option<ChecksumKind>) -> S3Result<Option<ObjectChecksum>> {
+    let had = source.live.checksum.clone();
+    let Some(kind) = kind.filter(|kind| had.as_ref().is_none_or(|had| had.checksum.kind != *kind)) else { return Ok(had) };
+    let mut hasher = Hasher::new(kind);
+    let mut body = read(api, source, 0..source.live.size).await?;
+    while let Some(bytes) = body.next().await {
+        hasher.update(&bytes.map_err(|error| internal(&error))?);
+    }
+    Ok(Some(ObjectChecksum { checksum: hasher.finish(), scope: ChecksumScope::FullObject }))
+}
+
+/// S3 keeps the metadata unless told otherwise; storage class, redirect and encryption are always the request's own.
+fn new_live(source: &Source, new: NewHeaders, replace: bool, checksum: Option<ObjectChecksum>) -> LiveObject {
+    let from = source.live.clone();
+    let redirect = new.headers.website_redirect.clone();
+    let mut headers = if replace { new.headers } else { from.headers };
+    headers.website_redirect = redirect;
+    LiveObject {
+        headers,
+        user_meta: if replace { new.user_meta } else { from.user_meta },
+        sse: new.sse,
+        storage_class: new.storage_class,
+        checksum,
+        acl: None,
+        lock: Default::default(),
+        // Size, tag and body are taken from the source when the copy is made.
+        size: from.size,
+        etag: from.etag,
+        tags: from.tags,
+        body: ObjectBody::Empty,
+    }
+}
+
+fn answer(row: &ObjectRow, source: &Source) -> CopyObjectOutput {
+    let checksum = row.live().and_then(|live| live.checksum.as_ref());
+    let shown = match (checksum, row.live().and_then(|live| live.etag.parts)) {
+        (Some(ObjectChecksum { checksum, scope: ChecksumScope::Composite }), Some(parts)) => {
+            Shown::text(checksum.kind, format!("{}-{parts}", checksum.to_base64()))
+        }
+        (checksum, _) => Shown::of(checksum.map(|checksum| &checksum.checksum)),
+    };
+    let result = CopyObjectResult {
+        checksum_crc32: shown.crc32,
+        checksum_crc32c: shown.crc32c,
+        checksum_crc64nvme: shown.crc64nvme,
+        checksum_sha1: shown.sha1,
+        checksum_sha256: shown.sha256,
+        checksum_type: checksum.map(|checksum| scope_shown(checksum.scope)),
+        e_tag: row.live().map(|live| etag(&live.etag)),
+        last_modified: Some(timestamp(row.modified)),
+    };
+    CopyObjectOutput {
+        copy_object_result: Some(result),
+        copy_source_version_id: source.named.then(|| source.row.version.to_string()),
+        server_side_encryption: encryption_shown(),
+        ..CopyObjectOutput::default()
+    }
+}
+
+/// Bytes of the source.
+async fn read(api: &Api, source: &Source, range: std::ops::Range<u64>) -> S3Result<pipeline::Body> {
+    if range.is_empty() {
+        return Ok(futures::stream::empty().boxed());
+    }
+    let parts = api.tables.parts(&source.row).await?;
+    let pieces = api.pieces(&source.bucket, &source.key, source.row.uid, &parts, range).await?;
+    Ok(api.pipeline.read(pieces).await?)
+}
+
+pub(super) async fn upload_part_copy(
+    api: &Api,
+    request: S3Request<UploadPartCopyInput>,
+) -> S3Result<S3Response<UploadPartCopyOutput>> {
+    let input = &request.input;
+    let bucket = api.bucket(&request, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
+    let target = Target::find(api, bucket, &input.key, &input.upload_id, input.part_number).await?;
+    let source = find_source(api, &request, &input.copy_source, input.expected_source_bucket_owner.as_deref()).await?;
+    let range = copied_range(input.copy_source_range.as_deref(), source.live.size)?;
+    let body = read(api, &source, range.clone()).await?;
+
+    let claims = Claims::read(&HeaderMap::new())?;
+    let options =
+        WriteOptions { checksums: vec![target.kind()], length: Some(range.end - range.start), bytes_max: PUT_BYTES_MAX };
+    let written = match api.write(body, options, &claims, || None).await {
+        // What a source breaks off with is our own fault, not the client's body.
+        Err(error) if error.code() == &S3ErrorCode::IncompleteBody => {
+            return Err(internal(&"the source of a copy can't be read"));
+        }
+        written => written?,
+    };
+    let row = part::commit(api, &target, &written, target.kind()).await?;
+    let shown = Shown::of(row.part.checksum.as_ref());
+    let result = CopyPartResult {
+        checksum_crc32: shown.crc32,
+        checksum_crc32c: shown.crc32c,
+        checksum_crc64nvme: shown.crc64nvme,
+        checksum_sha1: shown.sha1,
+        checksum_sha256: shown.sha256,
+        e_tag: Some(etag(&crate::rows::ETag::single(row.part.md5))),
+        last_modified: Some(timestamp(row.modified)),
+    };
+    Ok(S3Response::new(UploadPartCopyOutput {
+        copy_part_result: Some(result),
+        copy_source_version_id: source.named.then(|| source.row.version.to_string()),
+        server_side_encryption: encryption_shown(),
+        ..UploadPartCopyOutput::default()
+    }))
+}
+
+fn copied_range(header: Option<&str>, size: u64) -> Result<std::ops::Range<u64>, S3Error> {
+    let range = match header.filter(|header| !header.is_empty()) {
+        None => 0..size,
+        Some(header) => parse_copy(header).ok_or_else(|| {
+            let message = "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based \
+                           offsets of the first and last bytes to copy";
+            invalid_argument(message)
+        })?,
+    };
+    if range.end > size {
+        return Err(invalid_argument(format!("Range specified is not valid for source object of size: {size}")));
+    }
+    if range.end - range.start > PUT_BYTES_MAX {
+        let message = "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120";
+        return Err(fail(S3ErrorCode::InvalidRequest, message));
+    }
+    Ok(range)
+}

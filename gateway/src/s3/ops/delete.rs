@@ -1,0 +1,96 @@
+//! DeleteObject and DeleteObjects.
+
+use futures::{StreamExt, stream};
+use nodio_host::clock::now_ms;
+use s3s::dto::{
+    DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, Error as DeleteError,
+    ObjectIdentifier,
+};
+use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
+
+use super::shape::{matching, version};
+use crate::names::VersionId;
+use crate::rows::BucketRow;
+use crate::s3::Api;
+use crate::s3::access::headers;
+use crate::s3::conditional::Tags;
+use crate::s3::error::{fail, object_key};
+use crate::s3::headers::text;
+use crate::s3::limits::{DELETE_CONCURRENCY, DELETE_KEYS_MAX};
+use crate::tables::{Deleted, Precondition, TableError};
+
+pub(super) async fn delete_object(api: &Api, request: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
+    let input = &request.input;
+    let bucket = api.bucket(&request, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
+    if input.if_match_last_modified_time.is_some() || input.if_match_size.is_some() {
+        return Err(fail(S3ErrorCode::NotImplemented, "Conditional deletes are implemented for If-Match only"));
+    }
+    let key = object_key(&input.key)?;
+    let if_match = text(headers(&request), "if-match").map(Tags::parse).map(matching);
+    let condition = Precondition { if_match, if_none_match: None };
+    let deleted = api.tables.delete_object(&bucket, &key, version(input.version_id.as_deref())?, &condition, now_ms()).await?;
+    let output = DeleteObjectOutput {
+        delete_marker: deleted.delete_marker.then_some(true),
+        request_charged: None,
+        version_id: deleted.version.map(|version| version.to_string()),
+    };
+    Ok(S3Response::with_status(output, http::StatusCode::NO_CONTENT))
+}
+
+pub(super) async fn delete_objects(
+    api: &Api,
+    request: S3Request<DeleteObjectsInput>,
+) -> S3Result<S3Response<DeleteObjectsOutput>> {
+    let bucket = api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
+    let delete = request.input.delete;
+    if delete.objects.is_empty() || delete.objects.len() > DELETE_KEYS_MAX {
+        let message = "The XML you provided was not well-formed or did not validate against our published schema";
+        return Err(fail(S3ErrorCode::MalformedXML, message));
+    }
+    let quiet = delete.quiet == Some(true);
+    let work = delete.objects.into_iter().map(|object| delete_one(api, &bucket, object));
+    let outcomes: Vec<_> = stream::iter(work).buffered(DELETE_CONCURRENCY).collect().await;
+    let (mut deleted, mut errors) = (Vec::new(), Vec::new());
+    for outcome in outcomes {
+        match outcome {
+            Ok(done) if !quiet => deleted.push(done),
+            Ok(_) => {}
+            Err(error) => errors.push(error),
+        }
+    }
+    let some = DeleteObjectsOutput { deleted: Some(deleted), errors: Some(errors), request_charged: None };
+    Ok(S3Response::new(some))
+}
+
+async fn delete_one(api: &Api, bucket: &BucketRow, object: ObjectIdentifier) -> Result<DeletedObject, DeleteError> {
+    let (key, version_id) = (object.key.clone(), object.version_id.clone());
+    match try_delete(api, bucket, &object).await {
+        Ok((named, deleted)) => Ok(DeletedObject {
+            delete_marker: deleted.delete_marker.then_some(true),
+            delete_marker_version_id: deleted.version.filter(|_| deleted.delete_marker).map(|version| version.to_string()),
+            key: Some(key),
+            version_id: named.map(|version| version.to_string()),
+        }),
+        Err(error) => Err(DeleteError {
+            code: Some(error.code().as_str().to_owned()),
+            key: Some(key),
+            message: error.message().map(str::to_owned),
+            version_id,
+        }),
+    }
+}
+
+async fn try_delete(api: &Api, bucket: &BucketRow, object: &ObjectIdentifier) -> Result<(Option<VersionId>, Deleted), S3Error> {
+    if object.last_modified_time.is_some() || object.size.is_some() {
+        return Err(fail(S3ErrorCode::NotImplemented, "Conditional deletes are implemented for ETag only"));
+    }
+    let key = object_key(&object.key)?;
+    let named = version(object.version_id.as_deref())?;
+    let if_match = object.e_tag.as_ref().map(|etag| matching(Tags::parse(etag.value())));
+    let condition = Precondition { if_match, if_none_match: None };
+    match api.tables.delete_object(bucket, &key, named, &condition, now_ms()).await {
+        Ok(deleted) => Ok((named, deleted)),
+        Err(TableError::NoSuchVersion) => Ok((named, Deleted { existed: false, delete_marker: false, version: named })),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,56 @@
+//! The operations, one file per family, and the flat table that hands them to s3s. What isn't in the table answers NotImplemented.
+
+mod body;
+mod buckets;
+mod copy;
+mod delete;
+mod get;
+mod list;
+mod multipart;
+mod page;
+mod part;
+mod put;
+mod shape;
+
+use async_trait::async_trait;
+use s3s::dto;
+use s3s::{S3, S3Request, S3Response, S3Result};
+
+use super::Api;
+
+/// One line per operation.
+macro_rules! operations {
+    ($($family:ident :: $operation:ident ($input:ident) -> $output:ident;)+) => {
+        #[async_trait]
+        impl S3 for Api {
+            $(async fn $operation(&self, request: S3Request<dto::$input>) -> S3Result<S3Response<dto::$output>> {
+                Box::pin($family::$operation(self, request)).await
+            })+
+        }
+    };
+}
+
+operations! {
+    buckets::list_buckets(ListBucketsInput) -> ListBucketsOutput;
+    buckets::create_bucket(CreateBucketInput) -> CreateBucketOutput;
+    buckets::head_bucket(HeadBucketInput) -> HeadBucketOutput;
+    buckets::delete_bucket(DeleteBucketInput) -> DeleteBucketOutput;
+    buckets::get_bucket_location(GetBucketLocationInput) -> GetBucketLocationOutput;
+    buckets::get_bucket_versioning(GetBucketVersioningInput) -> GetBucketVersioningOutput;
+    get::get_object(GetObjectInput) -> GetObjectOutput;
+    get::head_object(HeadObjectInput) -> HeadObjectOutput;
+    get::get_object_tagging(GetObjectTaggingInput) -> GetObjectTaggingOutput;
+    put::put_object(PutObjectInput) -> PutObjectOutput;
+    copy::copy_object(CopyObjectInput) -> CopyObjectOutput;
+    copy::upload_part_copy(UploadPartCopyInput) -> UploadPartCopyOutput;
+    delete::delete_object(DeleteObjectInput) -> DeleteObjectOutput;
+    delete::delete_objects(DeleteObjectsInput) -> DeleteObjectsOutput;
+    list::list_objects(ListObjectsInput) -> ListObjectsOutput;
+    list::list_objects_v2(ListObjectsV2Input) -> ListObjectsV2Output;
+    multipart::create_multipart_upload(CreateMultipartUploadInput) -> CreateMultipartUploadOutput;
+    multipart::complete_multipart_upload(CompleteMultipartUploadInput) -> CompleteMultipartUploadOutput;
+    multipart::abort_multipart_upload(AbortMultipartUploadInput) -> AbortMultipartUploadOutput;
+    multipart::list_multipart_uploads(ListMultipartUploadsInput) -> ListMultipartUploadsOutput;
+    part::upload_part(UploadPartInput) -> UploadPartOutput;
+    part::list_parts(ListPartsInput) -> ListPartsOutput;
+}

@@ -1,0 +1,119 @@
+//! PutObject.
+
+use nodio_host::clock::now_ms;
+use s3s::dto::{PutObjectInput, PutObjectOutput};
+use s3s::{S3Request, S3Response, S3Result};
+
+use super::body::{announced_length, from_client};
+use super::shape::{etag, precondition};
+use crate::checksum::{ChecksumKind, ChecksumScope};
+use crate::names::{ObjectKey, ObjectUid};
+use crate::pipeline::{WriteOptions, WrittenPart};
+use crate::rows::{BucketRow, ETag, LiveObject, Lock, ObjectBody, ObjectChecksum, ObjectRow, PartPlace};
+use crate::s3::Api;
+use crate::s3::access::{caller, headers, trailers};
+use crate::s3::digest::{Claims, Shown, scope_shown};
+use crate::s3::error::object_key;
+use crate::s3::headers::{NewHeaders, encryption_shown};
+use crate::s3::limits::PUT_BYTES_MAX;
+use crate::tables::{NewObject, Precondition, TableError};
+
+pub(super) async fn put_object(api: &Api, mut request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
+    let bucket = api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
+    let key = object_key(&request.input.key)?;
+    let metadata = request.input.metadata.take();
+    let new = NewHeaders::read(headers(&request), metadata)?;
+    let claims = Claims::read(headers(&request))?;
+    let condition = precondition(headers(&request))?;
+    let length = announced_length(headers(&request))?;
+    check_early(api, &bucket, &key, &condition).await?;
+
+    let kind = claims.kind().unwrap_or(ChecksumKind::Crc64Nvme);
+    let options = WriteOptions { checksums: vec![kind], length: Some(length), bytes_max: PUT_BYTES_MAX };
+    let body = from_client(request.input.body.take());
+    let written = api.write(body, options, &claims, || trailers(&request)).await?;
+
+    let owner = caller(&request)?.id.clone();
+    let object = new_object(api, &bucket, &key, owner, new, &written, kind);
+    let row = commit(api, &bucket, &key, &object, &condition, &written).await?;
+    Ok(S3Response::new(answer(&row)))
+}
+
+/// Spares a client the sending of what would be refused. The commit decides anew.
+async fn check_early(api: &Api, bucket: &BucketRow, key: &ObjectKey, condition: &Precondition) -> S3Result<()> {
+    if *condition == Precondition::default() {
+        return Ok(());
+    }
+    let current = match api.tables.object(bucket, key, None).await {
+        Ok(row) => row.live().map(|live| live.etag),
+        Err(TableError::NoSuchKey) => None,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(condition.check(current.as_ref())?)
+}
+
+fn new_object(
+    api: &Api,
+    bucket: &BucketRow,
+    key: &ObjectKey,
+    owner: crate::names::UserId,
+    new: NewHeaders,
+    written: &WrittenPart,
+    kind: ChecksumKind,
+) -> NewObject {
+    let uid = ObjectUid::new(now_ms());
+    let owned = api.own(bucket, key, uid, 1, written, kind);
+    let checksum = owned.part.checksum.clone();
+    let body = if owned.part.place == PartPlace::Empty { ObjectBody::Empty } else { ObjectBody::Single(owned.part) };
+    let live = LiveObject {
+        size: written.len,
+        etag: ETag::single(written.md5),
+        headers: new.headers,
+        user_meta: new.user_meta,
+        tags: Vec::new(),
+        acl: None,
+        lock: Lock::default(),
+        sse: new.sse,
+        checksum: checksum.map(|checksum| ObjectChecksum { checksum, scope: ChecksumScope::FullObject }),
+        storage_class: new.storage_class,
+        body,
+    };
+    NewObject { uid, owner, live, inline: owned.inline }
+}
+
+async fn commit(
+    api: &Api,
+    bucket: &BucketRow,
+    key: &ObjectKey,
+    object: &NewObject,
+    condition: &Precondition,
+    written: &WrittenPart,
+) -> S3Result<ObjectRow> {
+    match api.tables.put_object(bucket, key, object, condition, now_ms()).await {
+        Ok(put) => Ok(put.row),
+        Err(error) => {
+            // After a failure of the store the part may be named or not: the sweep finds out.
+            if !matches!(error, TableError::Store(_)) {
+                api.let_go(&written.place, written.id).await;
+            }
+            Err(error.into())
+        }
+    }
+}
+
+fn answer(row: &ObjectRow) -> PutObjectOutput {
+    let live = row.live();
+    let checksum = live.and_then(|live| live.checksum.as_ref());
+    let shown = Shown::of(checksum.map(|checksum| &checksum.checksum));
+    PutObjectOutput {
+        e_tag: live.map(|live| etag(&live.etag)),
+        checksum_crc32: shown.crc32,
+        checksum_crc32c: shown.crc32c,
+        checksum_crc64nvme: shown.crc64nvme,
+        checksum_sha1: shown.sha1,
+        checksum_sha256: shown.sha256,
+        checksum_type: checksum.map(|checksum| scope_shown(checksum.scope)),
+        server_side_encryption: encryption_shown(),
+        ..PutObjectOutput::default()
+    }
+}

@@ -1,0 +1,79 @@
+//! Small conversions between what is stored and what s3s says.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use nodio_wire::UnixMs;
+use s3s::dto::{self, Timestamp};
+use s3s::{S3ErrorCode, S3Result};
+
+use crate::names::{UploadId, UserId, VersionId};
+use crate::rows::{BucketRow, ETag, UserRow};
+use crate::s3::Api;
+use crate::s3::access::{caller, check_owner};
+use crate::s3::conditional::Tags;
+use crate::s3::error::{bucket_name, fail, invalid_argument, no_such_upload};
+use crate::tables::{ETagMatch, Precondition};
+
+pub(super) fn timestamp(at: UnixMs) -> Timestamp {
+    Timestamp::from(UNIX_EPOCH + Duration::from_millis(at))
+}
+
+pub(super) fn etag(tag: &ETag) -> dto::ETag {
+    dto::ETag::Strong(tag.to_string())
+}
+
+pub(super) fn owner(user: &UserRow) -> dto::Owner {
+    dto::Owner { display_name: Some(user.display_name.clone()), id: Some(user.id.to_string()) }
+}
+
+/// The owner of a row, by its full name where it is the caller.
+pub(super) fn owner_of(id: &UserId, caller: &UserRow) -> dto::Owner {
+    if *id == caller.id { owner(caller) } else { dto::Owner { display_name: None, id: Some(id.to_string()) } }
+}
+
+/// Bytes as the signed numbers of s3s.
+pub(super) fn signed(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+pub(super) fn version(text: Option<&str>) -> S3Result<Option<VersionId>> {
+    let parse = |text: &str| text.parse().map_err(|_| invalid_argument("Invalid version id specified"));
+    text.filter(|text| !text.is_empty()).map(parse).transpose()
+}
+
+/// An id that was never given out is an upload that isn't there.
+pub(super) fn upload(text: &str) -> S3Result<UploadId> {
+    text.parse().map_err(|_| no_such_upload())
+}
+
+/// What `If-Match` and `If-None-Match` ask of a write. S3 takes only `*` for the latter.
+pub(super) fn precondition(headers: &http::HeaderMap) -> S3Result<Precondition> {
+    let tags = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(Tags::parse);
+    let if_none_match = match tags("if-none-match") {
+        None => None,
+        Some(Tags::Any) => Some(ETagMatch::Any),
+        Some(Tags::Of(_)) => {
+            let message = "A header you provided implies functionality that is not implemented: If-None-Match other than *";
+            return Err(fail(S3ErrorCode::NotImplemented, message));
+        }
+    };
+    Ok(Precondition { if_match: tags("if-match").map(matching), if_none_match })
+}
+
+/// Tags that no object here can have match nothing.
+pub(super) fn matching(tags: Tags) -> ETagMatch {
+    match tags {
+        Tags::Any => ETagMatch::Any,
+        Tags::Of(tags) => ETagMatch::OneOf(tags.iter().filter_map(|tag| tag.parse().ok()).collect()),
+    }
+}
+
+impl Api {
+    /// The bucket of a request, if it is its caller's.
+    pub(super) async fn bucket<T>(&self, request: &s3s::S3Request<T>, name: &str, expected: Option<&str>) -> S3Result<BucketRow> {
+        let caller = caller(request)?;
+        let bucket = self.tables.bucket(&bucket_name(name)?).await?;
+        check_owner(&bucket, &caller, expected)?;
+        Ok(bucket)
+    }
+}

@@ -1,0 +1,185 @@
+//! The gateway as a process has it: opened, listening, and its background work.
+//!
+//! ```text
+//!   open:   lock the folder ─► master key ─► metadata ─► pipeline
+//!   start:  listen ─► guard, s3s, operations      ticks: release what was deleted, sweep what a crash left      admin socket
+//! ```
+
+mod background;
+mod open;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nodio_host::serve::{ListenError, ServeOptions, bind, serve};
+use nodio_host::shutdown::Shutdown;
+use nodio_host::tick::{TickStatus, Ticks};
+use nodio_wire::donor::Transport;
+use nodio_wire::fleet::Fleet;
+use tokio::task::JoinHandle;
+
+use crate::admin;
+use crate::config::{BadSetting, GatewayConfig};
+use crate::keys::KeyError;
+use crate::names::{BadName, BucketName, UserId};
+use crate::pipeline::{Pipeline, PipelineOptions};
+use crate::s3::{Api, endpoint};
+use crate::tables::{NewBucket, TableError, Tables};
+pub use open::{Opened, open};
+
+/// Why a gateway can't start. Each is one line for a person.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    Setting(#[from] BadSetting),
+    #[error(transparent)]
+    Folder(#[from] nodio_host::files::FolderError),
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error("{file}: {source}")]
+    Store { file: String, source: nodio_meta::StoreError },
+    #[error(transparent)]
+    Tables(#[from] TableError),
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    #[error("can't make the socket for `nodio keys` in {folder}: {source}")]
+    Admin { folder: String, source: std::io::Error },
+    #[error("{0}")]
+    Panicked(String),
+}
+
+/// A gateway that is open and doesn't listen yet.
+pub struct Gateway {
+    config: GatewayConfig,
+    opened: Opened,
+    pipeline: Pipeline,
+}
+
+impl Gateway {
+    /// Opens the metadata, making folder and master key at the first start.
+    ///
+    /// # Errors
+    /// [`OpenError`], one line.
+    pub async fn open(config: GatewayConfig, fleet: Arc<dyn Fleet>, transport: Arc<dyn Transport>) -> Result<Self, OpenError> {
+        let opened = open(&config).await?;
+        let memory_bytes_max = config.memory_mib as usize * 1024 * 1024;
+        let pipeline = Pipeline::new(fleet, transport, PipelineOptions { code: config.code, memory_bytes_max });
+        Ok(Self { config, opened, pipeline })
+    }
+
+    /// The master key file, if this start made it: the one time to tell the user to keep a copy.
+    pub fn made_key(&self) -> Option<&PathBuf> {
+        self.opened.made_key.as_ref()
+    }
+
+    /// The metadata: for access keys.
+    pub fn tables(&self) -> &Tables {
+        &self.opened.tables
+    }
+
+    /// Makes the bucket for the user unless it is the user's already.
+    ///
+    /// # Errors
+    /// [`BucketError`].
+    pub async fn ensure_bucket(&self, user_id: &str, bucket: &str) -> Result<(), BucketError> {
+        let name = BucketName::parse(bucket)?;
+        let owner = UserId::parse(user_id)?;
+        let region = self.config.region.clone();
+        let new = NewBucket { name, owner, region, object_lock: false, acl: None };
+        match self.opened.tables.create_bucket(new, nodio_host::clock::now_ms()).await {
+            Ok(_) | Err(TableError::BucketExists { owned_by_you: true }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Listens and serves until `shutdown`.
+    ///
+    /// # Errors
+    /// [`OpenError::Listen`], [`OpenError::Admin`]; then nothing runs.
+    pub async fn start(self, shutdown: Shutdown) -> Result<Running, OpenError> {
+        let Self { config, opened, pipeline } = self;
+        let listener = bind(config.listen).await?;
+        let addr = listener.local_addr().map_err(|source| ListenError::Failed { address: config.listen, source })?;
+        let socket = admin::listen(&config.data).map_err(|source| admin_error(&config, source))?;
+        let ticks = Ticks::new(shutdown.clone());
+        background::spawn(&ticks, &config, &opened.tables, &pipeline);
+
+        let api = Api { tables: opened.tables.clone(), pipeline, region: config.region.as_str().into() };
+        let options = ServeOptions {
+            connections_max: config.connections_max as usize,
+            drain: Duration::from_millis(config.drain_ms),
+            ..ServeOptions::default()
+        };
+        let serving = tokio::spawn(serve(listener, endpoint(api, &config.domains), options, shutdown.clone()));
+        let answering = tokio::spawn(admin::serve(socket, opened.tables.clone(), shutdown));
+        Ok(Running { addr, opened, ticks, serving, answering })
+    }
+}
+
+fn admin_error(config: &GatewayConfig, source: std::io::Error) -> OpenError {
+    OpenError::Admin { folder: config.data.display().to_string(), source }
+}
+
+/// Why a bucket can't be had.
+#[derive(Debug, thiserror::Error)]
+pub enum BucketError {
+    #[error(transparent)]
+    Name(#[from] BadName),
+    #[error(transparent)]
+    Tables(#[from] TableError),
+}
+
+/// A gateway that serves.
+pub struct Running {
+    addr: SocketAddr,
+    opened: Opened,
+    ticks: Ticks,
+    serving: JoinHandle<()>,
+    answering: JoinHandle<()>,
+}
+
+/// Opens and starts a gateway.
+///
+/// # Errors
+/// [`OpenError`], one line.
+pub async fn start(
+    config: GatewayConfig,
+    fleet: Arc<dyn Fleet>,
+    transport: Arc<dyn Transport>,
+    shutdown: Shutdown,
+) -> Result<Running, OpenError> {
+    Gateway::open(config, fleet, transport).await?.start(shutdown).await
+}
+
+impl Running {
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The metadata: for access keys.
+    pub fn tables(&self) -> &Tables {
+        &self.opened.tables
+    }
+
+    /// The master key file, if this start made it.
+    pub fn made_key(&self) -> Option<&PathBuf> {
+        self.opened.made_key.as_ref()
+    }
+
+    /// Background work: when it last ran, what last went wrong.
+    pub fn ticks(&self) -> Vec<TickStatus> {
+        self.ticks.status()
+    }
+
+    /// Returns once the shutdown has begun and everything has ended: requests, background work, the admin socket.
+    pub async fn wait(self) {
+        let Self { opened, ticks, serving, answering, .. } = self;
+        let _ = tokio::join!(serving, answering);
+        ticks.join().await;
+        // Closing the metadata waits for its last commit.
+        drop(opened);
+    }
+}

@@ -1,0 +1,345 @@
+//! Objects: put, found, deleted. One row per version, newest first.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use nodio_meta::row::decode;
+use nodio_meta::{Direction, KeyRange, Outcome, Row, Version};
+use nodio_wire::auth::random_bytes;
+use nodio_wire::{PartId, UnixMs};
+
+use super::plan::Plan;
+use super::{Precondition, TableError, Tables, keyspace};
+use crate::names::{ObjectKey, ObjectUid, UserId, VersionId};
+use crate::rows::{BucketRow, ETag, InlineRow, LiveObject, ManifestRow, ObjectBody, ObjectRow, ObjectState, PartRef, Versioning};
+
+/// Versions of one key looked at in one scan for the null version.
+const SCAN_ROWS: usize = 100;
+
+/// An object whose bytes are durable.
+#[derive(Debug, Clone)]
+pub(crate) struct NewObject {
+    /// Fresh ([`ObjectUid::new`]); what the part keys in `live.body` were wrapped for.
+    pub(crate) uid: ObjectUid,
+    pub(crate) owner: UserId,
+    pub(crate) live: LiveObject,
+    /// The sealed bytes of a single part placed `Inline`.
+    pub(crate) inline: Option<Bytes>,
+}
+
+/// A write that is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Put {
+    pub(crate) row: ObjectRow,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Deleted {
+    /// False where there was nothing to delete; S3 answers the same either way.
+    pub(crate) existed: bool,
+    /// A delete marker was made or, where a version was named, removed.
+    pub(crate) delete_marker: bool,
+    /// The version removed, or of the marker made; `None` in a bucket that never had versioning.
+    pub(crate) version: Option<VersionId>,
+}
+
+/// A version's row as it was read.
+#[derive(Clone)]
+pub(super) struct Found {
+    pub(super) key: Bytes,
+    pub(super) row: ObjectRow,
+    pub(super) version: Version,
+}
+
+/// All that a write to a key is decided upon.
+pub(super) struct Slot<'a> {
+    bucket: BucketRow,
+    bucket_version: Version,
+    key: &'a ObjectKey,
+    newest: Option<Found>,
+}
+
+impl Slot<'_> {
+    /// The tag of the object there, if there is one.
+    pub(super) fn etag(&self) -> Option<&ETag> {
+        self.newest.as_ref().and_then(|found| found.row.live()).map(|live| &live.etag)
+    }
+
+    fn plan_checks(&self, plan: &mut Plan) {
+        plan.at(keyspace::bucket(&self.bucket.name), self.bucket_version);
+        let mut newer = KeyRange::prefix(&keyspace::versions(self.bucket.id, self.key));
+        if let Some(newest) = &self.newest {
+            plan.at(newest.key.clone(), newest.version);
+            newer = newer.ending_before(newest.key.clone());
+        }
+        plan.empty(newer);
+    }
+
+    /// The clock, or just above the newest version where the clock stood still or went back.
+    fn next_order(&self, now: UnixMs) -> u64 {
+        let newest = self.newest.as_ref().and_then(|found| keyspace::order_of(&found.key));
+        newest.map_or(now, |newest| now.max(newest.saturating_add(1)))
+    }
+
+    fn next_version(&self, order: u64) -> VersionId {
+        match self.bucket.versioning {
+            Versioning::Off | Versioning::Suspended => VersionId::Null,
+            Versioning::Enabled => VersionId::Id(version_bytes(order)),
+        }
+    }
+}
+
+fn version_bytes(order: u64) -> [u8; 16] {
+    let mut bytes: [u8; 16] = random_bytes();
+    bytes[..8].copy_from_slice(&order.to_be_bytes());
+    bytes
+}
+
+fn found(row: Row) -> Result<Found, TableError> {
+    Ok(Found { row: decode(&row.value)?, key: row.key, version: row.version })
+}
+
+impl Tables {
+    /// Writes an object, replacing the one there (unversioned) or on top of it (versioned).
+    ///
+    /// # Errors
+    /// [`TableError::NoSuchBucket`]; what `precondition` refuses. But for [`TableError::Store`], the part is still unnamed then:
+    /// [`Tables::abandon`] it.
+    pub(crate) async fn put_object(
+        &self,
+        bucket: &BucketRow,
+        key: &ObjectKey,
+        new: &NewObject,
+        precondition: &Precondition,
+        now: UnixMs,
+    ) -> Result<Put, TableError> {
+        self.change(|| async {
+            let slot = self.slot(bucket, key).await?;
+            precondition.check(slot.etag())?;
+            let mut plan = Plan::default();
+            let row = self.plan_version(&mut plan, &slot, live_row(new, now), &HashSet::new()).await?;
+            if let ObjectBody::Single(part) = &new.live.body {
+                plan_body(&mut plan, new.uid, std::slice::from_ref(part));
+                plan_inline(&mut plan, part.id, new.inline.as_ref());
+            }
+            Ok(Outcome::Commit(plan.into_commit(), Put { row }))
+        })
+        .await
+    }
+
+    /// The newest version, or the one named; delete markers as such.
+    ///
+    /// # Errors
+    /// [`TableError::NoSuchKey`], or [`TableError::NoSuchVersion`] where one is named.
+    pub(crate) async fn object(
+        &self,
+        bucket: &BucketRow,
+        key: &ObjectKey,
+        version: Option<VersionId>,
+    ) -> Result<ObjectRow, TableError> {
+        let (found, missing) = match version {
+            None => (self.newest(bucket, key).await?, TableError::NoSuchKey),
+            Some(version) => (self.version(bucket, key, version).await?, TableError::NoSuchVersion),
+        };
+        found.map(|found| found.row).ok_or(missing)
+    }
+
+    /// The object's parts, ascending by number; none for an empty object or a delete marker.
+    ///
+    /// # Errors
+    /// [`TableError::Vanished`]: the object was replaced since its row was read; read it again.
+    pub(crate) async fn parts(&self, row: &ObjectRow) -> Result<Vec<PartRef>, TableError> {
+        match row.live() {
+            Some(live) => self.body_parts(row.uid, &live.body).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The sealed bytes of a part placed inline.
+    ///
+    /// # Errors
+    /// [`TableError::Vanished`], as for [`Tables::parts`].
+    pub(crate) async fn inline(&self, part: &PartId) -> Result<Bytes, TableError> {
+        let found = self.row::<InlineRow>(&keyspace::inline(*part)).await?;
+        found.map(|(row, _)| row.sealed).ok_or(TableError::Vanished)
+    }
+
+    /// Deletes the object, puts a delete marker on it (versioned), or removes the version named. Nothing there is no error.
+    ///
+    /// # Errors
+    /// [`TableError::NoSuchBucket`]; what `precondition` refuses.
+    pub(crate) async fn delete_object(
+        &self,
+        bucket: &BucketRow,
+        key: &ObjectKey,
+        version: Option<VersionId>,
+        precondition: &Precondition,
+        now: UnixMs,
+    ) -> Result<Deleted, TableError> {
+        self.change(|| async {
+            let slot = self.slot(bucket, key).await?;
+            precondition.check(slot.etag())?;
+            match (version, slot.bucket.versioning) {
+                (None, Versioning::Enabled | Versioning::Suspended) => self.delete_by_marker(&slot, now).await,
+                (version, _) => self.delete_version(&slot, version, now).await,
+            }
+        })
+        .await
+    }
+
+    async fn delete_by_marker(&self, slot: &Slot<'_>, now: UnixMs) -> Result<Outcome<Deleted>, TableError> {
+        let mut plan = Plan::default();
+        let marker = ObjectRow {
+            uid: ObjectUid::new(now),
+            version: VersionId::Null,
+            modified: now,
+            owner: slot.bucket.owner.clone(),
+            state: ObjectState::DeleteMarker,
+        };
+        let row = self.plan_version(&mut plan, slot, marker, &HashSet::new()).await?;
+        let deleted = Deleted { existed: slot.etag().is_some(), delete_marker: true, version: Some(row.version) };
+        Ok(Outcome::Commit(plan.into_commit(), deleted))
+    }
+
+    async fn delete_version(
+        &self,
+        slot: &Slot<'_>,
+        version: Option<VersionId>,
+        now: UnixMs,
+    ) -> Result<Outcome<Deleted>, TableError> {
+        let wanted = version.unwrap_or(VersionId::Null);
+        let Some(old) = self.version_in(slot, wanted).await? else {
+            return Ok(Outcome::Done(Deleted { existed: false, delete_marker: false, version }));
+        };
+        let mut plan = Plan::default();
+        slot.plan_checks(&mut plan);
+        self.plan_version_end(&mut plan, &old, &HashSet::new(), now).await?;
+        let deleted = Deleted { existed: true, delete_marker: old.row.live().is_none(), version };
+        Ok(Outcome::Commit(plan.into_commit(), deleted))
+    }
+
+    /// Reads what a write to `key` is decided upon.
+    pub(super) async fn slot<'a>(&self, bucket: &BucketRow, key: &'a ObjectKey) -> Result<Slot<'a>, TableError> {
+        let (bucket, bucket_version) = self.same_bucket(bucket).await?;
+        let newest = self.newest(&bucket, key).await?;
+        Ok(Slot { bucket, bucket_version, key, newest })
+    }
+
+    /// Plans `row` as the newest version, with the checks it was decided upon and the end of the version it replaces. Sets its version.
+    /// Parts in `keep` get another reference in the same plan.
+    pub(super) async fn plan_version(
+        &self,
+        plan: &mut Plan,
+        slot: &Slot<'_>,
+        mut row: ObjectRow,
+        keep: &HashSet<PartId>,
+    ) -> Result<ObjectRow, TableError> {
+        slot.plan_checks(plan);
+        let replaced = match slot.bucket.versioning {
+            Versioning::Enabled => None,
+            Versioning::Off | Versioning::Suspended => self.version_in(slot, VersionId::Null).await?,
+        };
+        if let Some(old) = replaced {
+            self.plan_version_end(plan, &old, keep, row.modified).await?;
+        }
+        let order = slot.next_order(row.modified);
+        row.version = slot.next_version(order);
+        plan.put(keyspace::object(slot.bucket.id, slot.key, order), &row);
+        Ok(row)
+    }
+
+    /// The version named of a slot's key, which mostly is the newest one and is read already.
+    async fn version_in(&self, slot: &Slot<'_>, version: VersionId) -> Result<Option<Found>, TableError> {
+        match &slot.newest {
+            None => Ok(None),
+            Some(newest) if newest.row.version == version => Ok(Some(newest.clone())),
+            Some(_) => self.version(&slot.bucket, slot.key, version).await,
+        }
+    }
+
+    async fn plan_version_end(
+        &self,
+        plan: &mut Plan,
+        old: &Found,
+        keep: &HashSet<PartId>,
+        now: UnixMs,
+    ) -> Result<(), TableError> {
+        plan.at(old.key.clone(), old.version);
+        plan.delete(old.key.clone());
+        match old.row.live() {
+            Some(live) => self.plan_body_end(plan, old.row.uid, live, keep, now).await,
+            None => Ok(()),
+        }
+    }
+
+    pub(super) async fn newest(&self, bucket: &BucketRow, key: &ObjectKey) -> Result<Option<Found>, TableError> {
+        let range = KeyRange::prefix(&keyspace::versions(bucket.id, key));
+        let rows = self.store.scan(range, 1, Direction::Ascending).await?;
+        rows.into_iter().next().map(found).transpose()
+    }
+
+    /// The version named. A version id holds its row's order; the null version is looked for from the newest on.
+    pub(super) async fn version(
+        &self,
+        bucket: &BucketRow,
+        key: &ObjectKey,
+        version: VersionId,
+    ) -> Result<Option<Found>, TableError> {
+        match version {
+            VersionId::Id(bytes) => {
+                let (order, _) = bytes.split_at(8);
+                let order = order.try_into().map_or(0, u64::from_be_bytes);
+                let row_key = keyspace::object(bucket.id, key, order);
+                let stored = self.row::<ObjectRow>(&row_key).await?;
+                Ok(stored.map(|(row, version)| Found { key: row_key, row, version }).filter(|found| found.row.version == version))
+            }
+            VersionId::Null => self.null_version(bucket, key).await,
+        }
+    }
+
+    async fn null_version(&self, bucket: &BucketRow, key: &ObjectKey) -> Result<Option<Found>, TableError> {
+        let mut range = KeyRange::prefix(&keyspace::versions(bucket.id, key));
+        loop {
+            let rows = self.store.scan(range.clone(), SCAN_ROWS, Direction::Ascending).await?;
+            let next = rows.last().filter(|_| rows.len() == SCAN_ROWS).map(|last| last.key.clone());
+            for row in rows {
+                let found = found(row)?;
+                if found.row.version == VersionId::Null {
+                    return Ok(Some(found));
+                }
+            }
+            match next {
+                Some(last) => range = range.starting_after(last),
+                None => return Ok(None),
+            }
+        }
+    }
+}
+
+pub(super) fn live_row(new: &NewObject, now: UnixMs) -> ObjectRow {
+    let state = ObjectState::Live(Box::new(new.live.clone()));
+    ObjectRow { uid: new.uid, version: VersionId::Null, modified: now, owner: new.owner.clone(), state }
+}
+
+/// The rows beside an object's: references, and the manifest where there are several parts.
+pub(super) fn plan_body(plan: &mut Plan, uid: ObjectUid, parts: &[PartRef]) {
+    Tables::plan_references(plan, uid, parts);
+    if parts.len() > 1 {
+        plan.put(keyspace::manifest(uid), &ManifestRow { parts: parts.to_vec() });
+    }
+}
+
+pub(super) fn plan_inline(plan: &mut Plan, part: PartId, sealed: Option<&Bytes>) {
+    if let Some(sealed) = sealed {
+        plan.put(keyspace::inline(part), &InlineRow { sealed: sealed.clone() });
+    }
+}
+
+/// How an object row speaks of these parts.
+pub(super) fn body_of(parts: &[PartRef]) -> ObjectBody {
+    match parts {
+        [] => ObjectBody::Empty,
+        [part] => ObjectBody::Single(part.clone()),
+        parts => ObjectBody::Manifest { parts: u16::try_from(parts.len()).unwrap_or(u16::MAX) },
+    }
+}

@@ -1,0 +1,17 @@
+//! A small world to test in, and an audit of all its rows.
+
+mod access;
+mod buckets;
+mod conditions;
+mod list;
+mod objects;
+mod random;
+mod redb;
+mod references;
+mod uploads;
+mod versions;
+mod world;
+
+use world::{Shuffled, World};
+
+pub(super) use super::*;

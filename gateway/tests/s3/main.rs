@@ -1,0 +1,15 @@
+//! The S3 endpoint over a real listener: raw requests, signed by aws-sigv4; every case asserts code and effect.
+#![allow(clippy::unwrap_used)]
+
+mod buckets;
+mod checksums;
+mod chunked;
+mod common;
+mod copying;
+mod failures;
+mod limits;
+mod listing;
+mod multipart;
+mod objects;
+mod reads;
+mod signatures;
