@@ -95,7 +95,7 @@ impl Default for GatewayConfig {
             drain_ms: 10_000,
             release_after_ms: 10 * 60 * 1000,
             release_every_ms: 1000,
-            sweep_age_ms: 24 * 60 * 60 * 1000,
+            sweep_age_ms: 7 * 24 * 60 * 60 * 1000,
             sweep_every_ms: 6 * 60 * 60 * 1000,
         }
     }

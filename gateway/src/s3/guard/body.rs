@@ -29,6 +29,17 @@ pub(super) enum Plan {
     Document(Document),
 }
 
+impl Plan {
+    /// Whether a request without a body, and perhaps without `Content-Length`, has nothing that could be wrong with it.
+    fn allows_nothing(&self) -> bool {
+        match self {
+            Self::Plain => true,
+            Self::Chunked(_) => false,
+            Self::Document(said) => said.md5.is_none() && said.checksum.is_none() && said.sha256.is_none(),
+        }
+    }
+}
+
 /// What a document's headers say of it.
 #[derive(Debug, Default)]
 pub(super) struct Document {
@@ -65,7 +76,7 @@ pub(super) struct BodyFault(String);
 /// The body, with every fault told to `watch`.
 pub(super) fn watched(incoming: Incoming, plan: Plan, watch: Watch) -> Body {
     use hyper::body::Body as _;
-    if incoming.is_end_stream() && matches!(plan, Plan::Plain) {
+    if incoming.is_end_stream() && plan.allows_nothing() {
         return Body::empty();
     }
     let frames = futures::StreamExt::map(stream(incoming, plan, watch), |bytes| bytes.map(Frame::data));

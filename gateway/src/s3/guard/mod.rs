@@ -50,6 +50,7 @@ impl Guard {
         let ids = RequestIds::random();
         let method = request.method().clone();
         let resource = request.uri().path().to_owned();
+        let waits = waits_for_continue(&request);
         let mut response = self.pass(request, &ids, &resource).await;
         ids.stamp(response.headers_mut());
         if method == Method::HEAD || response.status() == StatusCode::NOT_MODIFIED {
@@ -60,6 +61,9 @@ impl Guard {
             && response.status() == StatusCode::OK
         {
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        }
+        if waits.is_some_and(|empty| empty || is_error(response.status())) {
+            response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
         }
         let status = response.status().as_u16();
         let micros = begun.elapsed().as_micros() as u64;
@@ -85,6 +89,14 @@ impl Guard {
             None => refusal::complete(response, ids, resource),
         }
     }
+}
+
+/// Whether the client waits for `100 Continue` before it sends its body, and if so, whether that body is empty. The server says it when the
+/// body is first read, so never for an empty one, nor where a request is refused at once. Clients that wait (botocore) take the answer
+/// that comes instead for the answer to a later request too, unless the connection is closed, which is what S3 does.
+fn waits_for_continue(request: &Request<Incoming>) -> Option<bool> {
+    let waits = request.headers().get(http::header::EXPECT)?.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    waits.then(|| hyper::body::Body::is_end_stream(request.body()))
 }
 
 fn is_error(status: StatusCode) -> bool {
