@@ -1,0 +1,173 @@
+//! `nodio keys`: access keys and their users, through the running gateway or, where none runs, in its metadata.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use clap::Subcommand;
+use nodio_gateway::admin::{self, Key, Reply, Request};
+use nodio_gateway::config::GatewayConfig;
+use nodio_gateway::keys::KeySource;
+
+use crate::flags::Flags;
+use crate::gateway::{ENV_PREFIX, key_notice};
+use crate::say::say;
+use crate::table::{duration, table};
+
+/// The gateway's folder below the one of `nodio up`.
+const IN_UP: &str = "gateway";
+const UP_FOLDER: &str = "nodio-data";
+/// Whose keys are made when no user is named.
+pub(crate) const USER_DEFAULT: &str = "admin";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+    /// The data folder of `nodio up` or of the gateway.
+    #[arg(long, global = true)]
+    data: Option<PathBuf>,
+    /// The gateway's settings file.
+    #[arg(long, global = true)]
+    config: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Make a key, and its user if there is none of that name
+    Create {
+        /// Login name of the user.
+        #[arg(long, default_value = USER_DEFAULT)]
+        user: String,
+        /// The user's name as others see it.
+        #[arg(long)]
+        display_name: Option<String>,
+        /// Access key to take instead of a made-up one.
+        #[arg(long, requires = "secret_key")]
+        access_key: Option<String>,
+        /// Its secret.
+        #[arg(long, requires = "access_key")]
+        secret_key: Option<String>,
+    },
+    /// List all keys; secrets are not shown
+    List,
+    /// Refuse a key from now on
+    Revoke {
+        /// The access key.
+        access_key: String,
+    },
+}
+
+impl What {
+    fn request(self) -> Request {
+        match self {
+            Self::Create { user, display_name, access_key, secret_key } => {
+                Request::CreateKey { user, display_name, access_key, secret_key }
+            }
+            Self::List => Request::ListKeys,
+            Self::Revoke { access_key } => Request::RevokeKey { access_key },
+        }
+    }
+}
+
+pub(crate) async fn run(args: Args) -> Result<()> {
+    let config = load(args.data, args.config.as_deref())?;
+    let made = KeyMade::watch(&config);
+    let reply = Box::pin(admin::keys(&config, &args.what.request())).await?;
+    if let Reply::Refused { error } = reply {
+        bail!("{error}");
+    }
+    if args.json {
+        say(&format!("{}\n", serde_json::to_string_pretty(&reply)?));
+    } else {
+        say(&render(&reply, nodio_host::now_ms()));
+        made.tell();
+    }
+    Ok(())
+}
+
+fn load(data: Option<PathBuf>, config: Option<&Path>) -> Result<GatewayConfig> {
+    let data = data.or_else(|| config.is_none().then(|| PathBuf::from(UP_FOLDER)).filter(|folder| folder.exists()));
+    let data = data.map(|folder| gateways_own(&folder));
+    let flags = Flags::default().text("data", data.as_ref().map(|path| path.display()));
+    Ok(nodio_host::config::load(config, ENV_PREFIX, flags.into_table())?)
+}
+
+fn gateways_own(folder: &Path) -> PathBuf {
+    let inner = folder.join(IN_UP);
+    if inner.is_dir() { inner } else { folder.to_owned() }
+}
+
+/// The master key may be made by the first key of a gateway that never ran.
+struct KeyMade(Option<PathBuf>);
+
+impl KeyMade {
+    fn watch(config: &GatewayConfig) -> Self {
+        match config.key_source() {
+            KeySource::File(path) if !path.exists() => Self(Some(path)),
+            _ => Self(None),
+        }
+    }
+
+    fn tell(self) {
+        if let Some(path) = self.0.filter(|path| path.exists()) {
+            say(&format!("\n{}", key_notice(&path)));
+        }
+    }
+}
+
+fn render(reply: &Reply, now: u64) -> String {
+    match reply {
+        Reply::Created { key, secret_key } => {
+            format!("access key  {}\nsecret key  {secret_key}\nuser        {}\n", key.access_key, key.user)
+        }
+        Reply::Keys { keys } if keys.is_empty() => "there are no keys\n".to_owned(),
+        Reply::Keys { keys } => {
+            let rows: Vec<_> = keys.iter().map(|key| row(key, now)).collect();
+            table(&["ACCESS KEY", "USER", "DISPLAY NAME", "AGE", "STATE"], &rows)
+        }
+        Reply::Revoked { key } => format!("{} of {} is revoked\n", key.access_key, key.user),
+        Reply::Refused { error } => format!("{error}\n"),
+    }
+}
+
+fn row(key: &Key, now: u64) -> Vec<String> {
+    let state = if key.revoked.is_some() { "revoked" } else { "valid" };
+    let age = duration(now.saturating_sub(key.created));
+    vec![key.access_key.clone(), key.user.clone(), key.display_name.clone(), age, state.to_owned()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(access_key: &str, revoked: Option<u64>) -> Key {
+        let (user, display_name, user_id) = ("alice".into(), "Alice A.".into(), "0".repeat(64));
+        Key { access_key: access_key.into(), user, display_name, user_id, created: 0, revoked }
+    }
+
+    #[test]
+    fn keys_are_listed_without_secrets() {
+        let reply = Reply::Keys { keys: vec![key("K1", None), key("LONGER", Some(7))] };
+        let text = render(&reply, 60_000);
+        assert_eq!(text.lines().count(), 3);
+        assert!(text.contains("K1          alice  Alice A.      60 s  valid") && text.contains("revoked"), "{text}");
+        assert_eq!(render(&Reply::Keys { keys: Vec::new() }, 0), "there are no keys\n");
+    }
+
+    #[test]
+    fn a_new_key_is_shown_with_its_secret() {
+        let text = render(&Reply::Created { key: key("K1", None), secret_key: "S1".into() }, 0);
+        assert!(text.contains("K1") && text.contains("S1") && text.contains("alice"));
+    }
+
+    #[test]
+    fn the_folder_of_up_leads_to_the_gateways() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(gateways_own(folder.path()), folder.path());
+        std::fs::create_dir(folder.path().join(IN_UP)).unwrap();
+        assert_eq!(gateways_own(folder.path()), folder.path().join(IN_UP));
+    }
+}

@@ -1,0 +1,85 @@
+//! The `nodio` command: a whole network at once (`up`), each role alone, and the tools of those who run them.
+//!
+//! Every error is one line on stderr that begins with `nodio: `; exit code 1, or 2 where the command line itself is wrong.
+
+mod coordinator;
+mod failure;
+mod flags;
+mod gateway;
+mod invite;
+mod keys;
+mod say;
+mod status;
+mod table;
+mod up;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Buffers of many sizes come and go with every request.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// An S3 endpoint whose disks are other people's
+#[derive(Debug, Parser)]
+#[command(name = "nodio", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start a whole network on this machine: coordinator, gateway and donors
+    Up(Box<up::Args>),
+    /// Run a coordinator: who is alive, where every shard lies, what must be mended
+    Coordinator(coordinator::Args),
+    /// Run a gateway: the S3 endpoint
+    Gateway(Box<gateway::Args>),
+    /// Run a donor: lend disk space to a network
+    Node(Box<nodio_node::NodeArgs>),
+    /// Make, list and revoke access keys, also while the gateway runs
+    Keys(keys::Args),
+    /// Print the link with which a donor, a gateway or an operator joins
+    Invite(invite::Args),
+    /// Show donors, segments and repair on one page
+    Status(status::Args),
+}
+
+impl Command {
+    /// A role tells what it does; a tool only what went wrong.
+    fn log_filter(&self) -> &'static str {
+        match self {
+            Self::Coordinator(_) | Self::Gateway(_) | Self::Node(_) => "info,s3s=off",
+            Self::Up(_) => "warn,s3s=off",
+            Self::Keys(_) | Self::Invite(_) | Self::Status(_) => "error,s3s=off",
+        }
+    }
+
+    async fn run(self) -> Result<()> {
+        match self {
+            Self::Up(args) => up::run(*args).await,
+            Self::Coordinator(args) => coordinator::run(args).await,
+            Self::Gateway(args) => gateway::run(*args).await,
+            Self::Node(args) => Ok(nodio_node::run(*args).await?),
+            Self::Keys(args) => keys::run(args).await,
+            Self::Invite(args) => invite::run(args),
+            Self::Status(args) => status::run(args).await,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return failure::report_arguments(&error),
+    };
+    nodio_host::logs::init(cli.command.log_filter());
+    let done = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(anyhow::Error::from);
+    match done.and_then(|runtime| runtime.block_on(cli.command.run())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure::report(&error),
+    }
+}

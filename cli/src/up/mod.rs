@@ -1,0 +1,160 @@
+//! `nodio up`: a whole network in one process, for one machine.
+//!
+//! ```text
+//!   DATA/up.toml          donors, code, region and bucket, remembered
+//!   DATA/aws.env          how clients get in (0600, to be sourced)
+//!   DATA/coordinator      shard map, the cluster's secret, the operator's link
+//!   DATA/donors/1 .. N    each donor's shards
+//!   DATA/gateway          names and keys; master.key, without which nothing reads
+//! ```
+//! Promises: a second start finds everything as the last one left it, however that ended; donors are only ever added; the master key
+//! is made once and its owner told once to keep a copy. Each donor counts as a failure domain of its own.
+
+mod access;
+mod network;
+mod settings;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use nodio_gateway::service::Gateway;
+use nodio_gateway::tables::{AccessKey, NewKey, Tables};
+use nodio_host::Shutdown;
+use nodio_host::files::{ensure_folder, lock_folder, write_private};
+use nodio_node::ByteSize;
+use nodio_wire::CodePolicy;
+
+use crate::failure::Usage;
+use crate::gateway::key_notice;
+use crate::keys::USER_DEFAULT;
+use crate::say::say;
+use access::Access;
+use network::Network;
+use settings::{Asked, Settings};
+
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Args {
+    /// Folder of everything.
+    #[arg(long, default_value = "nodio-data")]
+    data: PathBuf,
+    /// Donors to run; may grow, never shrink [default: 6].
+    #[arg(long)]
+    donors: Option<u32>,
+    /// Erasure code of new objects: K/N, replicas:N or auto [default: 4/6 with six donors].
+    #[arg(long)]
+    code: Option<CodePolicy>,
+    /// Address of the S3 endpoint.
+    #[arg(long, default_value = "127.0.0.1:9000")]
+    listen: SocketAddr,
+    /// Address at which further donors join.
+    #[arg(long, default_value = "127.0.0.1:9100")]
+    coordinator_listen: SocketAddr,
+    /// First access key; made up unless given.
+    #[arg(long, requires = "secret_key")]
+    access_key: Option<String>,
+    /// Secret of the first access key.
+    #[arg(long, requires = "access_key")]
+    secret_key: Option<String>,
+    /// First bucket [default: my-bucket].
+    #[arg(long)]
+    bucket: Option<String>,
+    /// Region that clients sign for [default: us-east-1].
+    #[arg(long)]
+    region: Option<String>,
+    /// Most disk space of each donor.
+    #[arg(long, default_value = "20 GiB")]
+    capacity: ByteSize,
+    /// Don't wait for stable storage. Loses data when the power goes.
+    #[arg(long)]
+    no_fsync: bool,
+}
+
+impl Args {
+    fn asked(&self) -> Asked {
+        Asked { donors: self.donors, code: self.code, region: self.region.clone(), bucket: self.bucket.clone() }
+    }
+}
+
+pub(crate) async fn run(args: Args) -> Result<()> {
+    if args.coordinator_listen.ip().is_unspecified() {
+        return Err(Usage("--coordinator-listen must name the address at which other donors reach this machine".into()).into());
+    }
+    let remembered = args.data.join("up.toml");
+    let first = Settings::load(&remembered)?;
+    let settings = Settings::settle(first.as_ref(), args.asked())?;
+    ensure_folder(&args.data)?;
+    let _lock = lock_folder(&args.data)?;
+    let shutdown = Shutdown::on_signals();
+    let network = Box::pin(Network::start(&args, &settings, &shutdown)).await?;
+    if shutdown.is_triggered() {
+        network.stop().await;
+        return Ok(());
+    }
+    let gateway = network.open_gateway(&args, &settings).await?;
+    let access = first_access(&args, &settings, &gateway, first.is_none()).await?;
+    let gateway = gateway.start(shutdown).await.context("gateway")?;
+    let access = Access { endpoint: network::endpoint(gateway.addr()), ..access };
+    let env_file = args.data.join("aws.env");
+    write_private(&env_file, access.environment().as_bytes()).with_context(|| format!("can't write {}", env_file.display()))?;
+    settings.save(&remembered)?;
+    say(&welcome(&args.data, &settings, &access, first.is_none()));
+    network.run(gateway).await;
+    Ok(())
+}
+
+/// The first key, made if there is none or given; the first bucket, made at the first start or where it is named.
+async fn first_access(args: &Args, settings: &Settings, gateway: &Gateway, first: bool) -> Result<Access> {
+    let key = first_key(args, gateway.tables()).await?;
+    if first || args.bucket.is_some() {
+        let made = gateway.ensure_bucket(&key.info.user_id, &settings.bucket).await;
+        made.with_context(|| format!("the bucket {}", settings.bucket))?;
+    }
+    Ok(Access {
+        endpoint: String::new(),
+        region: settings.region.clone(),
+        bucket: settings.bucket.clone(),
+        access_key: key.info.access_key,
+        secret_key: key.secret.to_string(),
+    })
+}
+
+async fn first_key(args: &Args, tables: &Tables) -> Result<AccessKey> {
+    let now = nodio_host::now_ms();
+    let new = |given: Option<(String, String)>| NewKey {
+        user: USER_DEFAULT.to_owned(),
+        display_name: None,
+        given: given.map(|(access_key, secret)| (access_key, secret.into())),
+    };
+    if let Some(given) = args.access_key.clone().zip(args.secret_key.clone()) {
+        return Ok(tables.create_key(&new(Some(given)), now).await?);
+    }
+    if let Some(known) = access::remembered_key(&args.data.join("aws.env"))?
+        && let Ok(key) = tables.create_key(&new(Some(known)), now).await
+    {
+        return Ok(key);
+    }
+    // None yet, or revoked since.
+    Ok(tables.create_key(&new(None), now).await?)
+}
+
+fn welcome(data: &Path, settings: &Settings, access: &Access, first: bool) -> String {
+    let Settings { donors, code, .. } = settings;
+    let Access { endpoint, region, bucket, .. } = access;
+    let notice = if first { key_notice(&network::master_key(data)) } else { String::new() };
+    let lines = access.lines(&data.join("aws.env"));
+    let shown = data.display();
+    format!(
+        "\
+Nodio is up: {donors} donors, code {code} (any {} of them may vanish), data in {shown}
+endpoint {endpoint}, region {region}, bucket {bucket}
+
+{lines}
+how it fares    nodio status --data {shown}
+more donors     nodio node --data FOLDER --listen 127.0.0.1:0 --invite \"$(nodio invite --data {shown})\"
+
+{notice}ready
+",
+        code.parity()
+    )
+}

@@ -1,0 +1,148 @@
+//! The roles of one process: started in the order in which they need one another, stopped in the other.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use nodio_coordinator::{CoordinatorConfig, DomainRule};
+use nodio_gateway::config::GatewayConfig;
+use nodio_gateway::service::{Gateway, Running as RunningGateway};
+use nodio_host::Shutdown;
+use nodio_node::{NodeConfig, RunningNode};
+use nodio_wire::CodePolicy;
+use nodio_wire::client::{HttpTransport, http_pool};
+use nodio_wire::fleet::Fleet;
+
+use super::Args;
+use super::settings::Settings;
+use crate::coordinator::write_listen_file;
+
+/// Everybody is near: a beat costs nothing, and the status page is fresh.
+const HEARTBEAT_MS: u64 = 5_000;
+const DONORS_UP_PATIENCE: Duration = Duration::from_secs(30);
+const DONORS_UP_PAUSE: Duration = Duration::from_millis(50);
+
+/// Coordinator and donors, and what stops each.
+pub(super) struct Network {
+    coordinator: nodio_coordinator::Running,
+    coordinator_stop: Shutdown,
+    donors: Vec<(RunningNode, Shutdown)>,
+}
+
+impl Network {
+    /// Starts the coordinator and the donors, and waits until all of them are up.
+    pub(super) async fn start(args: &Args, settings: &Settings, shutdown: &Shutdown) -> Result<Self> {
+        let coordinator_stop = Shutdown::new();
+        let config = CoordinatorConfig {
+            data: args.data.join("coordinator"),
+            listen: args.coordinator_listen,
+            fsync: !args.no_fsync,
+            domain: DomainRule::Node,
+            heartbeat_ms: HEARTBEAT_MS,
+            ..CoordinatorConfig::default()
+        };
+        let data = config.data.clone();
+        let coordinator = nodio_coordinator::start(config, coordinator_stop.clone()).await.context("coordinator")?;
+        write_listen_file(&data, coordinator.addr)?;
+        let mut network = Self { coordinator, coordinator_stop, donors: Vec::new() };
+        for number in 1..=settings.donors {
+            network.start_donor(args, number).await.with_context(|| format!("donor {number}"))?;
+        }
+        network.wait_for_donors(settings.donors, shutdown).await?;
+        Ok(network)
+    }
+
+    async fn start_donor(&mut self, args: &Args, number: u32) -> Result<()> {
+        let config = NodeConfig {
+            data: args.data.join("donors").join(number.to_string()),
+            listen: SocketAddr::new(args.coordinator_listen.ip(), 0),
+            invite: Some(self.coordinator.links.donor.clone()),
+            coordinator: Some(self.coordinator.links.donor.url()),
+            capacity: args.capacity,
+            fsync: !args.no_fsync,
+            ..NodeConfig::default()
+        };
+        let stop = Shutdown::new();
+        self.donors.push((nodio_node::start(config, stop.clone()).await?, stop));
+        Ok(())
+    }
+
+    async fn wait_for_donors(&self, wanted: u32, shutdown: &Shutdown) -> Result<()> {
+        let all_up = async {
+            while self.fleet().summary().await?.domains_up < wanted && !shutdown.is_triggered() {
+                tokio::time::sleep(DONORS_UP_PAUSE).await;
+            }
+            Ok(())
+        };
+        match tokio::time::timeout(DONORS_UP_PATIENCE, all_up).await {
+            Ok(done) => done,
+            Err(_) => bail!("not all of the {wanted} donors came up within {} s", DONORS_UP_PATIENCE.as_secs()),
+        }
+    }
+
+    fn fleet(&self) -> Arc<dyn Fleet> {
+        self.coordinator.coordinator.clone()
+    }
+
+    /// The gateway over this network, not yet listening.
+    pub(super) async fn open_gateway(&self, args: &Args, settings: &Settings) -> Result<Gateway> {
+        let config = GatewayConfig {
+            data: args.data.join("gateway"),
+            listen: args.listen,
+            region: settings.region.clone(),
+            code: CodePolicy::Fixed(settings.code),
+            fsync: !args.no_fsync,
+            ..GatewayConfig::default()
+        };
+        let transport = Arc::new(HttpTransport::new(http_pool()?));
+        Ok(Box::pin(Gateway::open(config, self.fleet(), transport)).await?)
+    }
+
+    /// Goes on until the gateway has ended, then stops the donors, then the coordinator, so that each finds what it needs to the last.
+    pub(super) async fn run(self, gateway: RunningGateway) {
+        gateway.wait().await;
+        self.stop().await;
+    }
+
+    pub(super) async fn stop(self) {
+        for (_, stop) in &self.donors {
+            stop.trigger();
+        }
+        for (donor, _) in self.donors {
+            if let Err(error) = donor.wait().await {
+                tracing::error!("{error}");
+            }
+        }
+        self.coordinator_stop.trigger();
+        self.coordinator.wait().await;
+    }
+}
+
+/// Where clients on this machine reach an address listened at.
+pub(super) fn endpoint(listen: SocketAddr) -> String {
+    let ip = match listen.ip() {
+        ip if !ip.is_unspecified() => ip,
+        ip if ip.is_ipv4() => std::net::Ipv4Addr::LOCALHOST.into(),
+        _ => std::net::Ipv6Addr::LOCALHOST.into(),
+    };
+    format!("http://{}", SocketAddr::new(ip, listen.port()))
+}
+
+/// The file that the gateway makes at its first start.
+pub(super) fn master_key(data: &Path) -> std::path::PathBuf {
+    data.join("gateway").join("master.key")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_can_be_connected_to() {
+        assert_eq!(endpoint("0.0.0.0:9000".parse().unwrap()), "http://127.0.0.1:9000");
+        assert_eq!(endpoint("[::]:9000".parse().unwrap()), "http://[::1]:9000");
+        assert_eq!(endpoint("10.1.2.3:80".parse().unwrap()), "http://10.1.2.3:80");
+    }
+}

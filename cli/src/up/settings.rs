@@ -1,0 +1,142 @@
+//! How many donors and which code: from the flags, from the last start, or by default.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use nodio_wire::{Code, CodePolicy};
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Usage;
+
+const DONORS_DEFAULT: u32 = 6;
+/// All of them run in this one process.
+const DONORS_MAX: u32 = 64;
+
+const REGION_DEFAULT: &str = "us-east-1";
+const BUCKET_DEFAULT: &str = "my-bucket";
+
+/// What DATA/up.toml remembers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Settings {
+    pub(super) donors: u32,
+    /// The code of new objects; those stored keep theirs.
+    pub(super) code: Code,
+    pub(super) region: String,
+    /// The one that the printed lines name.
+    pub(super) bucket: String,
+}
+
+/// What the flags say.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Asked {
+    pub(super) donors: Option<u32>,
+    pub(super) code: Option<CodePolicy>,
+    pub(super) region: Option<String>,
+    pub(super) bucket: Option<String>,
+}
+
+impl Settings {
+    /// What the last start left, if there was one.
+    pub(super) fn load(path: &Path) -> Result<Option<Self>> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let text = std::fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
+        toml::from_str(&text).map(Some).with_context(|| format!("{} is damaged", path.display()))
+    }
+
+    pub(super) fn save(&self, path: &Path) -> Result<()> {
+        let text = format!("# Written by `nodio up`; its flags change it.\n{}", toml::to_string(self)?);
+        nodio_host::files::write_private(path, text.as_bytes()).with_context(|| format!("can't write {}", path.display()))
+    }
+
+    /// The flags over what is remembered over the defaults. Donors are only ever added: one that stays away takes its shards with it.
+    pub(super) fn settle(remembered: Option<&Self>, asked: Asked) -> Result<Self, Usage> {
+        let donors = donors(remembered.map(|settings| settings.donors), asked.donors)?;
+        let policy = asked.code.or(remembered.map(|settings| CodePolicy::Fixed(settings.code))).unwrap_or(CodePolicy::Auto);
+        let code = policy.resolve(donors as usize);
+        let needed = code.n();
+        if needed > donors as usize {
+            let text =
+                format!("the code {code} needs {needed} donors and there are {donors}: say --donors {needed} or another --code");
+            return Err(Usage(text));
+        }
+        let text = |asked: Option<String>, kept: Option<&String>, default: &str| {
+            asked.or_else(|| kept.cloned()).unwrap_or_else(|| default.to_owned())
+        };
+        let region = text(asked.region, remembered.map(|settings| &settings.region), REGION_DEFAULT);
+        let bucket = text(asked.bucket, remembered.map(|settings| &settings.bucket), BUCKET_DEFAULT);
+        Ok(Self { donors, code, region, bucket })
+    }
+}
+
+fn donors(had: Option<u32>, asked: Option<u32>) -> Result<u32, Usage> {
+    let donors = asked.or(had).unwrap_or(DONORS_DEFAULT);
+    if let Some(had) = had
+        && donors < had
+    {
+        return Err(Usage(format!(
+            "there are {had} donors already and fewer would lose what they hold: say --donors {had} or more"
+        )));
+    }
+    if !(1..=DONORS_MAX).contains(&donors) {
+        return Err(Usage(format!("--donors must be 1 to {DONORS_MAX}; more donors join from outside with `nodio node`")));
+    }
+    Ok(donors)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn remembered(donors: u32, code: &str) -> Settings {
+        Settings { donors, code: code.parse().unwrap(), region: "eu-1".into(), bucket: "b".into() }
+    }
+
+    fn settled(had: Option<(u32, &str)>, donors: Option<u32>, code: Option<&str>) -> Result<String, String> {
+        let had = had.map(|(donors, code)| remembered(donors, code));
+        let asked = Asked { donors, code: code.map(|code| code.parse().unwrap()), ..Asked::default() };
+        let settings = Settings::settle(had.as_ref(), asked).map_err(|usage| usage.to_string())?;
+        Ok(format!("{} {}", settings.donors, settings.code))
+    }
+
+    #[test]
+    fn region_and_bucket_are_remembered_too() {
+        let fresh = Settings::settle(None, Asked::default()).unwrap();
+        assert_eq!((fresh.region.as_str(), fresh.bucket.as_str()), ("us-east-1", "my-bucket"));
+        let asked = Asked { bucket: Some("other".into()), ..Asked::default() };
+        let later = Settings::settle(Some(&remembered(6, "4/6")), asked).unwrap();
+        assert_eq!((later.region.as_str(), later.bucket.as_str()), ("eu-1", "other"));
+    }
+
+    #[test]
+    fn the_first_start_takes_six_donors_and_a_code_that_fits() {
+        assert_eq!(settled(None, None, None), Ok("6 4/6".into()));
+        assert_eq!(settled(None, Some(3), None), Ok("3 1/3".into()));
+        assert_eq!(settled(None, Some(10), None), Ok("10 5/8".into()));
+        assert_eq!(settled(None, Some(5), Some("replicas:5")), Ok("5 1/5".into()));
+        assert!(settled(None, Some(5), Some("4/6")).unwrap_err().contains("needs 6 donors"));
+        assert!(settled(None, Some(0), None).is_err());
+    }
+
+    #[test]
+    fn later_starts_remember_and_only_add() {
+        assert_eq!(settled(Some((6, "4/6")), None, None), Ok("6 4/6".into()));
+        assert_eq!(settled(Some((6, "4/6")), Some(9), None), Ok("9 4/6".into()));
+        assert_eq!(settled(Some((6, "4/6")), Some(9), Some("auto")), Ok("9 5/8".into()));
+        assert!(settled(Some((6, "4/6")), Some(5), None).unwrap_err().contains("--donors 6 or more"));
+    }
+
+    #[test]
+    fn what_is_saved_is_loaded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("up.toml");
+        assert_eq!(Settings::load(&path).unwrap(), None);
+        let settings = remembered(8, "5/8");
+        settings.save(&path).unwrap();
+        assert_eq!(Settings::load(&path).unwrap(), Some(settings));
+        std::fs::write(&path, "donors = 'many'").unwrap();
+        assert!(Settings::load(&path).unwrap_err().to_string().contains("is damaged"));
+    }
+}
