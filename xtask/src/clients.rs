@@ -1,0 +1,143 @@
+//! S3 clients for the tests: aws-cli and boto3 in a Python environment of their own, rclone from Debian or from PATH.
+//!
+//! ```text
+//!   $NODIO_TEST_CLIENTS or ~/.cache/nodio-test-clients
+//!     .lock                one installer at a time, also between processes
+//!     python-HASH/         one environment per list of requirements; `.complete` is written last
+//! ```
+//! The second call finds everything in place and runs nothing.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::run::{find_on_path, in_ci, run_quietly};
+
+const REQUIREMENTS: &str = include_str!("../../compat-tests/clients/requirements.txt");
+
+/// The programs of one installation.
+#[derive(Debug, Clone)]
+pub struct PythonClients {
+    pub python: PathBuf,
+    pub aws: PathBuf,
+}
+
+/// The Python environment with aws-cli and boto3, made if it isn't there.
+pub fn python() -> Result<PythonClients> {
+    let root = root_folder()?;
+    let home = root.join(format!("python-{:016x}", fingerprint(REQUIREMENTS.as_bytes())));
+    let clients = PythonClients { python: home.join("bin/python"), aws: home.join("bin/aws") };
+    let _lock = lock(&root)?;
+    if !home.join(".complete").exists() {
+        install_python(&home)?;
+    }
+    Ok(clients)
+}
+
+/// rclone on PATH; installed from the distribution where that is possible.
+pub fn rclone() -> Result<PathBuf> {
+    if let Some(path) = find_on_path("rclone") {
+        return Ok(path);
+    }
+    let _lock = lock(&root_folder()?)?;
+    if find_on_path("rclone").is_none() {
+        apt_install(&["rclone"])?;
+    }
+    find_on_path("rclone").context("rclone was installed but is not on PATH")
+}
+
+/// What to do about a client that could not be had: fail in CI, say so loudly and go on elsewhere.
+pub fn or_skip<T>(name: &str, found: Result<T>) -> Result<Option<T>> {
+    match found {
+        Ok(client) => Ok(Some(client)),
+        Err(error) if in_ci() => Err(error.context(format!("the test client {name} is missing"))),
+        Err(error) => {
+            eprintln!("\n*** SKIPPED: {name} is missing, so nothing is tested with it: {error:#}\n");
+            Ok(None)
+        }
+    }
+}
+
+fn root_folder() -> Result<PathBuf> {
+    let root = match std::env::var_os("NODIO_TEST_CLIENTS") {
+        Some(folder) => PathBuf::from(folder),
+        None => PathBuf::from(std::env::var_os("HOME").context("neither NODIO_TEST_CLIENTS nor HOME is set")?)
+            .join(".cache/nodio-test-clients"),
+    };
+    fs::create_dir_all(&root).with_context(|| format!("can't create {}", root.display()))?;
+    Ok(root)
+}
+
+/// Held until dropped; the system releases it with the process.
+fn lock(root: &Path) -> Result<File> {
+    let path = root.join(".lock");
+    let file = File::create(&path).with_context(|| format!("can't create {}", path.display()))?;
+    file.lock().with_context(|| format!("can't lock {}", path.display()))?;
+    Ok(file)
+}
+
+fn install_python(home: &Path) -> Result<()> {
+    eprintln!("installing aws-cli and boto3 into {} (once)", home.display());
+    make_environment(home)?;
+    let list = home.join("requirements.txt");
+    fs::write(&list, REQUIREMENTS)?;
+    let mut pip = Command::new(home.join("bin/python"));
+    run_quietly(pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]).arg(&list))?;
+    fs::write(home.join(".complete"), b"")?;
+    Ok(())
+}
+
+/// `python3 -m venv`; where the distribution keeps that module apart, it is installed first.
+fn make_environment(home: &Path) -> Result<()> {
+    let attempt = || -> Result<()> {
+        if home.exists() {
+            fs::remove_dir_all(home)?;
+        }
+        run_quietly(Command::new("python3").args(["-m", "venv"]).arg(home))
+    };
+    let Err(first) = attempt() else { return Ok(()) };
+    apt_install(&["python3", "python3-venv"]).with_context(|| format!("{first:#}"))?;
+    attempt()
+}
+
+fn apt_install(packages: &[&str]) -> Result<()> {
+    if find_on_path("apt-get").is_none() || !is_root() {
+        bail!("please install {} with your system's package manager", packages.join(" and "));
+    }
+    eprintln!("installing {} from the distribution", packages.join(" and "));
+    run_quietly(Command::new("apt-get").args(["update", "--quiet"]))?;
+    let mut install = Command::new("apt-get");
+    install.args(["install", "--yes", "--quiet", "--no-install-recommends"]).args(packages);
+    run_quietly(install.env("DEBIAN_FRONTEND", "noninteractive"))
+}
+
+fn is_root() -> bool {
+    let uid = Command::new("id").arg("-u").output();
+    uid.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+/// FNV-1a: the same on every machine and with every compiler, which is all a cache key needs.
+fn fingerprint(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cache_key_follows_the_requirements() {
+        assert_eq!(fingerprint(b""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(fingerprint(b"a"), 0xaf63_dc4c_8601_ec8c);
+        assert_ne!(fingerprint(b"boto3==1"), fingerprint(b"boto3==2"));
+    }
+
+    #[test]
+    fn every_requirement_is_pinned() {
+        for line in REQUIREMENTS.lines() {
+            assert!(line.contains("=="), "{line} has no version");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! `cargo xtask`: the project's chores.
+
+use std::process::{Command, ExitCode};
+
+use anyhow::{Result, bail};
+use nodio_xtask::clients;
+use nodio_xtask::run::{find_on_path, run};
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  test [--only NAME]   format, lints, build, S3 clients, every test; with --only, just the tests whose name contains NAME
+  fmt                  format the code
+  clippy               lints, warnings being errors
+  clients              install the S3 clients the tests use";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["test"] => test_everything(),
+        ["test", "--only", name] => test_only(name),
+        ["fmt"] => run(cargo().args(["fmt", "--all"])),
+        ["clippy"] => clippy(),
+        ["clients"] => install_clients(),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn test_everything() -> Result<()> {
+    run(cargo().args(["fmt", "--all", "--check"]))?;
+    clippy()?;
+    run(cargo().args(["build", "--workspace", "--bins"]))?;
+    install_clients()?;
+    run_tests(&[])
+}
+
+fn test_only(name: &str) -> Result<()> {
+    run(cargo().args(["build", "--workspace", "--bins"]))?;
+    run_tests(&[name])
+}
+
+fn clippy() -> Result<()> {
+    run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+}
+
+fn install_clients() -> Result<()> {
+    let python = clients::or_skip("aws-cli and boto3", clients::python())?;
+    let rclone = clients::or_skip("rclone", clients::rclone())?;
+    for path in python.map(|python| python.aws).into_iter().chain(rclone) {
+        eprintln!("test client: {}", path.display());
+    }
+    Ok(())
+}
+
+/// The runner's own summary stays the last thing printed.
+fn run_tests(filter: &[&str]) -> Result<()> {
+    if find_on_path("cargo-nextest").is_some() {
+        return run(cargo().args(["nextest", "run", "--workspace"]).args(filter));
+    }
+    eprintln!("cargo-nextest is not installed (`cargo install cargo-nextest --locked`): using the slower `cargo test`");
+    let status = run(cargo().args(["test", "--workspace", "--no-fail-fast"]).args(filter));
+    if status.is_err() {
+        bail!("some tests failed");
+    }
+    Ok(())
+}
+
+/// The cargo that runs this, so that both use one toolchain.
+fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
