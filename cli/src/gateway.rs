@@ -61,6 +61,11 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     let data = config.data.clone();
     let running = Box::pin(service::start(config, fleet, transport, Shutdown::on_signals())).await?;
     write_listen_file(&data, running.addr())?;
+    tracing::info!(
+        "gateway serves S3 at http://{}; `nodio keys create --data {}` makes an access key",
+        running.addr(),
+        data.display()
+    );
     if let Some(path) = running.made_key() {
         say(&key_notice(path));
     }

@@ -44,8 +44,11 @@ fn find_link(data: Option<PathBuf>) -> Result<Link> {
         None => USUAL_FOLDERS.map(PathBuf::from).to_vec(),
     };
     let path = folders.iter().map(|folder| folder.join(OPERATOR_LINK)).find(|path| path.exists());
-    let path =
-        path.context("no operator.link found: say --data DIR, or --link with what `nodio invite --for operator` prints")?;
+    let path = path.with_context(|| {
+        let looked: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
+        let looked = looked.join(" or ");
+        format!("no operator.link in {looked}: say --data DIR, or --link with what `nodio invite --for operator` prints")
+    })?;
     let text = std::fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
     text.parse().with_context(|| format!("{} holds no link", path.display()))
 }

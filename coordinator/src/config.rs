@@ -69,7 +69,7 @@ impl Default for CoordinatorConfig {
             plan_every_ms: 1000,
             inventory_every_ms: 6 * 60 * 60 * 1000,
             inventory_settle_ms: 60_000,
-            litter_age_s: 3600,
+            litter_age_s: 24 * 60 * 60,
             census_every_ms: 6 * 60 * 60 * 1000,
         }
     }

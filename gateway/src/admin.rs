@@ -93,6 +93,8 @@ impl From<KeyInfo> for Key {
 pub enum AdminError {
     #[error("no gateway runs on {0}")]
     NotRunning(String),
+    #[error("there is no gateway in {0}: name its folder with --data")]
+    NoGateway(String),
     #[error("the gateway's admin socket in {folder} does not answer: {source}")]
     Unreachable { folder: String, source: io::Error },
     #[error(transparent)]
@@ -105,12 +107,20 @@ pub enum AdminError {
 /// [`AdminError`]. A request that is refused is a [`Reply::Refused`].
 pub async fn keys(config: &GatewayConfig, request: &Request) -> Result<Reply, AdminError> {
     match call(&config.data, request).await {
+        // The first key may be made before the gateway's first start; to list or revoke there must be something.
+        Err(AdminError::NotRunning(folder)) if !makes_a_key(request) && !config.store_file().exists() => {
+            Err(AdminError::NoGateway(folder))
+        }
         Err(AdminError::NotRunning(_)) => {
             let opened = open(config).await?;
             Ok(answer(&opened.tables, request.clone()).await)
         }
         called => called,
     }
+}
+
+fn makes_a_key(request: &Request) -> bool {
+    matches!(request, Request::CreateKey { .. })
 }
 
 /// Asks the gateway that runs on `folder`.
@@ -316,6 +326,16 @@ mod tests {
         assert!(folder.path().join(SOCKET).exists());
         assert!(matches!(call(folder.path(), &Request::ListKeys).await, Err(AdminError::NotRunning(_))));
         assert!(listen(folder.path()).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_mistyped_folder_is_not_made_a_gateway() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = GatewayConfig { data: folder.path().join("typo"), ..GatewayConfig::default() };
+        for request in [Request::ListKeys, Request::RevokeKey { access_key: "AK".into() }] {
+            assert!(matches!(keys(&config, &request).await, Err(AdminError::NoGateway(_))));
+        }
+        assert!(!config.data.exists());
     }
 
     #[tokio::test]

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use nodio_wire::CodePolicy;
 use nodio_wire::link::Link;
+use nodio_wire::{Code, CodePolicy};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -87,7 +87,7 @@ impl Default for GatewayConfig {
             domains: Vec::new(),
             link: None,
             key: KeyConfig::default(),
-            code: CodePolicy::Auto,
+            code: CodePolicy::Fixed(Code::DEFAULT),
             fsync: true,
             memory_mib: 192,
             metadata_cache_mib: 64,

@@ -37,8 +37,6 @@ pub(crate) const GRANT_AGE_S_MAX: u64 = 60;
 /// Shard bytes reserved per donor by one batch of grants, about.
 pub(crate) const GRANT_AHEAD_BYTES: usize = 8 * 1024 * 1024;
 
-/// Segments entered into the shard map in one call.
-pub(crate) const COMMIT_SEGMENTS: usize = 16;
 /// How long the number of failure domains is believed.
 pub(crate) const SUMMARY_S: u64 = 10;
 /// A request that waits longer than this for buffer space is told to slow down.

@@ -100,7 +100,7 @@ mod tests {
         };
         let config = args.load().unwrap();
         assert_eq!(config.data, PathBuf::from("here"));
-        assert_eq!((config.capacity.0, config.listen.port(), config.fsync), (5 << 30, 0, false));
+        assert_eq!((config.capacity_bytes(), config.listen.port(), config.fsync), (5 << 30, 0, false));
         assert_eq!(config.operator.as_deref(), Some("7"));
     }
 

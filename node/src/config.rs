@@ -7,7 +7,7 @@ use nodio_wire::link::Link;
 use serde::Deserialize;
 
 use crate::error::NodeError;
-use crate::limits::{CAPACITY_MIN_BYTES, REPAIR_SLOTS, VOLUME_BYTES, VOLUME_MIN_BYTES, VOLUMES_MAX};
+use crate::limits::{CAPACITY_BYTES, CAPACITY_MIN_BYTES, REPAIR_SLOTS, VOLUME_BYTES, VOLUME_MIN_BYTES, VOLUMES_MAX};
 use crate::size::ByteSize;
 use crate::store::StoreOptions;
 
@@ -27,8 +27,8 @@ pub struct NodeConfig {
     pub invite: Option<Link>,
     /// The coordinator's base URL, if it has moved since the invite was made.
     pub coordinator: Option<String>,
-    /// Most bytes to hold.
-    pub capacity: ByteSize,
+    /// Most bytes to hold. Remembered with the donor's identity once it was said.
+    pub capacity: Option<ByteSize>,
     /// Sync to stable storage before a shard is acknowledged.
     pub fsync: bool,
     /// Size of one volume file; chosen by the capacity if left out.
@@ -51,7 +51,7 @@ impl Default for NodeConfig {
             advertise: None,
             invite: None,
             coordinator: None,
-            capacity: ByteSize(20 << 30),
+            capacity: None,
             fsync: true,
             volume_bytes: None,
             disk_reserve: ByteSize(1 << 30),
@@ -71,8 +71,10 @@ impl NodeConfig {
     /// Checks what only all values together can tell.
     pub(crate) fn check(&self) -> Result<(), NodeError> {
         let wrong = |text: String| Err(NodeError::Config(text));
-        if self.capacity.0 < CAPACITY_MIN_BYTES {
-            return wrong(format!("capacity is {}, the least is {}", self.capacity, ByteSize(CAPACITY_MIN_BYTES)));
+        if let Some(capacity) = self.capacity
+            && capacity.0 < CAPACITY_MIN_BYTES
+        {
+            return wrong(format!("capacity is {capacity}, the least is {}", ByteSize(CAPACITY_MIN_BYTES)));
         }
         if self.repair_slots == 0 || self.repair_slots > 64 {
             return wrong(format!("repair_slots is {}, it must be 1 to 64", self.repair_slots));
@@ -92,11 +94,17 @@ impl NodeConfig {
         Ok(())
     }
 
+    /// Bytes to hold, as said or by default.
+    pub(crate) fn capacity_bytes(&self) -> u64 {
+        self.capacity.map_or(CAPACITY_BYTES, |size| size.0)
+    }
+
     pub(crate) fn store_options(&self) -> StoreOptions {
+        let capacity_bytes = self.capacity_bytes();
         StoreOptions {
             dir: self.data.join("volumes"),
-            capacity_bytes: self.capacity.0,
-            volume_bytes: volume_bytes(self.capacity.0, self.volume_bytes.map(|size| size.0)),
+            capacity_bytes,
+            volume_bytes: volume_bytes(capacity_bytes, self.volume_bytes.map(|size| size.0)),
             disk_reserve_bytes: self.disk_reserve.0,
             fsync: self.fsync,
         }

@@ -67,11 +67,12 @@ impl RunningNode {
 /// # Errors
 /// One line each: a configuration, folder, address, identity or store that can't be used, or an invite that is missing or
 /// refused.
-pub async fn start(config: NodeConfig, shutdown: Shutdown) -> Result<RunningNode, NodeError> {
+pub async fn start(mut config: NodeConfig, shutdown: Shutdown) -> Result<RunningNode, NodeError> {
     config.check()?;
     ensure_folder(&config.data)?;
     let lock = lock_folder(&config.data)?;
-    let identity = Identity::load(&config.data)?;
+    let mut identity = Identity::load(&config.data)?;
+    config.capacity = identity.capacity(config.capacity.map(|size| size.0))?.map(ByteSize);
     let coordinator = coordinator(&config, &identity)?;
     let listener = bind(config.listen).await?;
     let addr = listener.local_addr().map_err(|error| NodeError::Failed(error.to_string()))?;

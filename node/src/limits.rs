@@ -12,6 +12,8 @@ pub(crate) const VOLUME_BYTES: u64 = 1 << 30;
 pub(crate) const VOLUME_MIN_BYTES: u64 = 16 << 20;
 /// Volumes of a full donor, roughly: each is one open file.
 pub(crate) const VOLUMES_MAX: u64 = 512;
+/// Disk space of a donor that never said how much it gives.
+pub(crate) const CAPACITY_BYTES: u64 = 20 << 30;
 /// Smallest capacity that can be offered.
 pub(crate) const CAPACITY_MIN_BYTES: u64 = 64 << 20;
 

@@ -21,6 +21,9 @@ pub struct Code {
 pub struct BadCode(String);
 
 impl Code {
+    /// Any 2 of 6 donors may vanish, for half as much again in space.
+    pub const DEFAULT: Self = Self { k: 4, n: 6 };
+
     pub fn new(k: u8, n: u8) -> Result<Self, BadCode> {
         if k == 0 || k > n || n > CODE_N_MAX {
             return Err(BadCode(format!("{k}/{n}")));

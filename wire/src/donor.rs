@@ -8,6 +8,7 @@
 //!   GET    /health        signed with the node's own secret   200
 //! ```
 //! Refusals: 401 ticket, 404 not held, 410 held but rotten, 413 too long, 422 bytes are not the shard named, 503 busy, 507 full.
+//! Every refusal carries `x-nodio-donor`.
 
 pub mod memory;
 
@@ -18,6 +19,9 @@ use bytes::Bytes;
 
 use crate::ids::ShardId;
 use crate::ticket::SignedTicket;
+
+/// On every refusal of a donor: tells its 404 from that of whatever else may answer at its address.
+pub const DONOR_HEADER: &str = "x-nodio-donor";
 
 /// Why a shard request failed, as its caller must tell apart.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -62,9 +62,9 @@ pub(crate) struct Args {
     /// Region that clients sign for [default: us-east-1].
     #[arg(long)]
     region: Option<String>,
-    /// Most disk space of each donor.
-    #[arg(long, default_value = "20 GiB")]
-    capacity: ByteSize,
+    /// Most disk space of each donor [default: 20 GiB].
+    #[arg(long)]
+    capacity: Option<ByteSize>,
     /// Don't wait for stable storage. Loses data when the power goes.
     #[arg(long)]
     no_fsync: bool,
@@ -72,7 +72,13 @@ pub(crate) struct Args {
 
 impl Args {
     fn asked(&self) -> Asked {
-        Asked { donors: self.donors, code: self.code, region: self.region.clone(), bucket: self.bucket.clone() }
+        Asked {
+            donors: self.donors,
+            code: self.code,
+            region: self.region.clone(),
+            bucket: self.bucket.clone(),
+            capacity_bytes: self.capacity.map(|size| size.0),
+        }
     }
 }
 

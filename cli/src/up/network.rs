@@ -10,7 +10,7 @@ use nodio_coordinator::{CoordinatorConfig, DomainRule};
 use nodio_gateway::config::GatewayConfig;
 use nodio_gateway::service::{Gateway, Running as RunningGateway};
 use nodio_host::Shutdown;
-use nodio_node::{NodeConfig, RunningNode};
+use nodio_node::{ByteSize, NodeConfig, RunningNode};
 use nodio_wire::CodePolicy;
 use nodio_wire::client::{HttpTransport, http_pool};
 use nodio_wire::fleet::Fleet;
@@ -48,19 +48,19 @@ impl Network {
         write_listen_file(&data, coordinator.addr)?;
         let mut network = Self { coordinator, coordinator_stop, donors: Vec::new() };
         for number in 1..=settings.donors {
-            network.start_donor(args, number).await.with_context(|| format!("donor {number}"))?;
+            network.start_donor(args, settings, number).await.with_context(|| format!("donor {number}"))?;
         }
         network.wait_for_donors(settings.donors, shutdown).await?;
         Ok(network)
     }
 
-    async fn start_donor(&mut self, args: &Args, number: u32) -> Result<()> {
+    async fn start_donor(&mut self, args: &Args, settings: &Settings, number: u32) -> Result<()> {
         let config = NodeConfig {
             data: args.data.join("donors").join(number.to_string()),
             listen: SocketAddr::new(args.coordinator_listen.ip(), 0),
             invite: Some(self.coordinator.links.donor.clone()),
             coordinator: Some(self.coordinator.links.donor.url()),
-            capacity: args.capacity,
+            capacity: Some(ByteSize(settings.capacity_bytes)),
             fsync: !args.no_fsync,
             ..NodeConfig::default()
         };

@@ -12,6 +12,7 @@ const DONORS_DEFAULT: u32 = 6;
 /// All of them run in this one process.
 const DONORS_MAX: u32 = 64;
 
+const CAPACITY_BYTES_DEFAULT: u64 = 20 << 30;
 const REGION_DEFAULT: &str = "us-east-1";
 const BUCKET_DEFAULT: &str = "my-bucket";
 
@@ -25,6 +26,13 @@ pub(super) struct Settings {
     pub(super) region: String,
     /// The one that the printed lines name.
     pub(super) bucket: String,
+    /// Most disk space of each donor, bytes.
+    #[serde(default = "capacity_default")]
+    pub(super) capacity_bytes: u64,
+}
+
+fn capacity_default() -> u64 {
+    CAPACITY_BYTES_DEFAULT
 }
 
 /// What the flags say.
@@ -34,6 +42,7 @@ pub(super) struct Asked {
     pub(super) code: Option<CodePolicy>,
     pub(super) region: Option<String>,
     pub(super) bucket: Option<String>,
+    pub(super) capacity_bytes: Option<u64>,
 }
 
 impl Settings {
@@ -67,7 +76,9 @@ impl Settings {
         };
         let region = text(asked.region, remembered.map(|settings| &settings.region), REGION_DEFAULT);
         let bucket = text(asked.bucket, remembered.map(|settings| &settings.bucket), BUCKET_DEFAULT);
-        Ok(Self { donors, code, region, bucket })
+        let capacity_bytes =
+            asked.capacity_bytes.or(remembered.map(|settings| settings.capacity_bytes)).unwrap_or(CAPACITY_BYTES_DEFAULT);
+        Ok(Self { donors, code, region, bucket, capacity_bytes })
     }
 }
 
@@ -91,7 +102,7 @@ mod tests {
     use super::*;
 
     fn remembered(donors: u32, code: &str) -> Settings {
-        Settings { donors, code: code.parse().unwrap(), region: "eu-1".into(), bucket: "b".into() }
+        Settings { donors, code: code.parse().unwrap(), region: "eu-1".into(), bucket: "b".into(), capacity_bytes: 1 << 30 }
     }
 
     fn settled(had: Option<(u32, &str)>, donors: Option<u32>, code: Option<&str>) -> Result<String, String> {

@@ -15,6 +15,7 @@ use crate::limits::{PARTS_PER_CALL_MAX, RELEASE_PARTS_PER_CALL_MAX, REPORTS_PER_
 use crate::map::forget::Fault;
 use crate::map::{MapError, commit, forget, release};
 use crate::state::nodes::Nodes;
+use crate::state::repair::readable_without;
 use crate::state::{Reserved, State};
 use crate::tables::{SegmentRow, decode};
 
@@ -79,8 +80,9 @@ impl Fleet for Coordinator {
             node: report.node,
             corrupt: report.fault == ShardFault::Corrupt,
         };
-        let faults: Vec<Fault> = reports.into_iter().map(fault).collect();
-        self.forget(&faults, |_, _| true).await.map_err(unavailable)
+        let (corrupt, missing): (Vec<Fault>, Vec<Fault>) = reports.into_iter().map(fault).partition(|fault| fault.corrupt);
+        self.forget(&corrupt, |_, _| true).await.map_err(unavailable)?;
+        self.suspect_missing(&missing).await.map_err(unavailable)
     }
 
     async fn parts(&self, after: Option<PartId>, limit: u32) -> Result<Vec<KnownPart>, FleetError> {
@@ -102,6 +104,17 @@ impl Fleet for Coordinator {
 }
 
 impl Coordinator {
+    /// "I don't have it" may be said by a proxy or a stranger at the donor's address. It is believed at once only while the segment stays
+    /// readable without the shard; the donor itself is asked for its list either way, and that decides.
+    pub(crate) async fn suspect_missing(&self, missing: &[Fault]) -> Result<(), StoreError> {
+        for fault in missing {
+            if let Some(node) = self.state().nodes.get_mut(fault.node) {
+                node.reconcile.wanted = true;
+            }
+        }
+        self.forget(missing, |row, positions| readable_without(row, positions, |id| self.presence(id))).await
+    }
+
     /// Forgets shards that donors don't have, and counts it against them.
     pub(crate) async fn forget(&self, faults: &[Fault], allows: impl Fn(&SegmentRow, &[u8]) -> bool) -> Result<(), StoreError> {
         let counts = forget::forget(&*self.store, faults, allows, self.now()).await?;

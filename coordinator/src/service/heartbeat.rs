@@ -13,7 +13,6 @@ use crate::map::record::{Rebuilt, Recorded, record};
 use crate::map::{deletes, inventory};
 use crate::state::State;
 use crate::state::nodes::{Contents, Reconcile};
-use crate::state::repair::readable_without;
 use crate::state::tasks::{Job, Rebuild};
 use crate::state::walks::Over;
 
@@ -94,12 +93,12 @@ impl Coordinator {
     }
 
     /// A donor's word about other donors counts only for the sources it was told to read, and only while the segment stays readable
-    /// without them: it may lie. Nothing is deleted on it.
+    /// without them: it may lie.
     async fn take_bad_sources(&self, rebuild: &Rebuild, bad: &[BadSource]) -> Result<(), StoreError> {
         let told = |bad: &&BadSource| rebuild.sources.iter().any(|source| source.node == bad.node && source.shard == bad.shard);
         let fault = |bad: &BadSource| Fault { segment: rebuild.segment, shard: bad.shard, node: bad.node, corrupt: false };
         let faults: Vec<Fault> = bad.iter().filter(told).map(fault).collect();
-        self.forget(&faults, |row, positions| readable_without(row, positions, |id| self.presence(id))).await
+        self.suspect_missing(&faults).await
     }
 
     /// True once the map's side was counted and differs, until the donor's inventory has come.

@@ -21,6 +21,7 @@ use futures::stream::FuturesUnordered;
 use nodio_codec::erasure;
 use nodio_codec::segment::Window;
 use nodio_host::blocking::blocking;
+use nodio_wire::ShardId;
 use nodio_wire::donor::DonorError;
 use nodio_wire::fleet::{Located, ShardFault, ShardReport, ShardSource};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -90,13 +91,15 @@ impl Inner {
         let sources =
             located.shards.iter().enumerate().filter_map(|(position, shard)| Some((position, shard.id, shard.source.as_ref()?)));
         let mut reads: FuturesUnordered<_> = sources
-            .map(|(position, id, source)| async move { (position, id, source.node, self.get(source, id, None).await) })
+            .map(|(position, id, source)| async move {
+                (position, id, source.node, self.get(source, id, None, located.shard_bytes as usize).await)
+            })
             .collect();
         let (mut right, mut faults) = (Vec::new(), Vec::new());
         while let Some((position, id, node, result)) = reads.next().await {
             let Ok(shard) = result else { continue };
             let copy = shard.clone();
-            let same = blocking(move || nodio_wire::ShardId::of(&copy) == id).await;
+            let same = blocking(move || ShardId::of(&copy) == id).await;
             if same.map_err(|panic| ReadError::Internal(panic.to_string()))? {
                 right.push((position, shard));
             } else {
@@ -108,12 +111,16 @@ impl Inner {
         Ok(right)
     }
 
-    /// One read of one donor within the deadline, its time remembered.
-    async fn get(&self, source: &ShardSource, id: nodio_wire::ShardId, range: Option<Range<u32>>) -> Result<Bytes, DonorError> {
+    /// One read of one donor within the deadline, its time remembered. The answer is `len` bytes long.
+    async fn get(&self, source: &ShardSource, id: ShardId, range: Option<Range<u32>>, len: usize) -> Result<Bytes, DonorError> {
         let began = Instant::now();
         let read = self.transport.get(&source.addr, &source.ticket, id, range);
         let deadline = Duration::from_millis(SHARD_GET_MS_MAX);
-        let result = timeout(deadline, read).await.unwrap_or_else(|_| Err(DonorError::Unreachable("too slow".into())));
+        let result = match timeout(deadline, read).await {
+            Ok(Ok(bytes)) if bytes.len() != len => Err(DonorError::Other(format!("{} bytes instead of {len}", bytes.len()))),
+            Ok(result) => result,
+            Err(_) => Err(DonorError::Unreachable("too slow".into())),
+        };
         match &result {
             Ok(_) => self.donors.answered(source.node, began.elapsed()),
             Err(DonorError::NotHeld | DonorError::Rotten) => {}
@@ -203,7 +210,10 @@ impl<'a> Gather<'a> {
         let (inner, id) = (self.inner, shard.id);
         let whole = range == (0..self.located.shard_bytes as usize);
         let bytes = (!whole).then_some(range.start as u32..range.end as u32);
-        self.running.push(Box::pin(async move { (position, range, inner.get(source, id, bytes).await) }));
+        self.running.push(Box::pin(async move {
+            let got = inner.get(source, id, bytes, range.len()).await;
+            (position, range, got)
+        }));
     }
 
     /// Asks for columns until `k` of them are there or expected.

@@ -182,7 +182,7 @@ impl Pipeline {
         self.inner.fleet.parts(after, limit).await
     }
 
-    /// The code for a part that starts now.
+    /// The code for a part that starts now. One without redundancy must be asked for by name.
     async fn code(&self) -> Result<Code, FleetError> {
         if let CodePolicy::Fixed(code) = self.inner.code {
             return Ok(code);
@@ -196,6 +196,9 @@ impl Pipeline {
         if fresh.is_none() {
             *known = Some((Instant::now(), domains));
         }
-        Ok(self.inner.code.resolve(domains))
+        match self.inner.code.resolve(domains) {
+            bare if bare.parity() == 0 => Err(FleetError::NotEnoughDonors { need: 2, have: domains }),
+            code => Ok(code),
+        }
     }
 }

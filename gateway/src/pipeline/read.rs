@@ -13,6 +13,7 @@ use nodio_codec::segment::{Shape, Window};
 use nodio_host::blocking::blocking;
 use nodio_wire::fleet::Located;
 use nodio_wire::{Code, SegmentId};
+use tokio_util::task::AbortOnDropHandle;
 use tracing::warn;
 
 use super::budget::Held;
@@ -75,7 +76,8 @@ impl Reader {
         self.running.next().await.transpose()
     }
 
-    /// Starts the next fetch; false when there is none, or no room to run ahead.
+    /// Starts the next fetch; false when there is none, or no room to run ahead. Each is a task of its own, because its deadlines run also
+    /// while the client isn't reading.
     async fn start_one(&mut self) -> Result<bool, ReadError> {
         let Some(current) = self.current() else { return Ok(false) };
         if let Place::Inline(sealed) = &current.piece.place {
@@ -94,7 +96,9 @@ impl Reader {
             current.next = after;
         }
         let inner = self.inner.clone();
-        self.running.push_back(async move { inner.read_segment(job, held).await }.boxed());
+        let fetching = AbortOnDropHandle::new(tokio::spawn(async move { inner.read_segment(job, held).await }));
+        let fetched = fetching.map(|ended| ended.unwrap_or_else(|panic| Err(ReadError::Internal(panic.to_string()))));
+        self.running.push_back(fetched.boxed());
         Ok(true)
     }
 

@@ -58,6 +58,8 @@ struct Storing<'a> {
     encoded: &'a Encoded,
     spares: VecDeque<GrantedDonor>,
     placed: Vec<Option<NodeId>>,
+    /// The donor last asked for each position.
+    trying: Vec<Option<NodeId>>,
     running: FuturesUnordered<BoxFuture<'a, Put>>,
     /// Every donor that was given a shard or that failed: none is asked twice.
     asked: Vec<NodeId>,
@@ -87,8 +89,9 @@ impl<'a> Storing<'a> {
         let mut spares = VecDeque::from(donors);
         let first: Vec<_> = spares.drain(..encoded.code.n().min(spares.len())).collect();
         let placed = vec![None; encoded.code.n()];
+        let trying = placed.clone();
         let (running, asked, last_error) = (FuturesUnordered::new(), Vec::new(), None);
-        let mut storing = Self { inner, encoded, spares, placed, running, asked, last_error };
+        let mut storing = Self { inner, encoded, spares, placed, trying, running, asked, last_error };
         first.into_iter().enumerate().for_each(|(position, donor)| storing.begin(position, donor));
         storing
     }
@@ -97,6 +100,7 @@ impl<'a> Storing<'a> {
         let (id, shard) = self.encoded.shards[position].clone();
         let transport = &self.inner.transport;
         self.asked.push(donor.node);
+        self.trying[position] = Some(donor.node);
         self.running.push(Box::pin(async move {
             let put = transport.put(&donor.addr, &donor.ticket, id, shard);
             let deadline = Duration::from_millis(SHARD_PUT_MS_MAX);
@@ -105,14 +109,22 @@ impl<'a> Storing<'a> {
         }));
     }
 
-    /// Until every shard is stored or has nowhere to go; with a quorum stored, laggards get a moment more and no longer.
+    /// Until every shard is stored or has nowhere to go. Once a quorum is stored, laggards get a moment, then spares get their shards, and
+    /// after another moment whoever is left is left to repair.
     async fn run(&mut self) {
         let mut patience: Option<Instant> = None;
-        loop {
+        let mut replaced = false;
+        while self.missing().next().is_some() {
             let put = match patience {
                 None => self.running.next().await,
                 Some(until) => tokio::select! {
                     put = self.running.next() => put,
+                    () = sleep_until(until), if !replaced => {
+                        replaced = true;
+                        patience = self.replace_laggards().then(|| Instant::now() + Duration::from_millis(STRAGGLER_MS));
+                        if patience.is_none() { return }
+                        continue;
+                    }
                     () = sleep_until(until) => return,
                 },
             };
@@ -124,15 +136,30 @@ impl<'a> Storing<'a> {
         }
     }
 
+    /// Gives the shards of donors that dawdle to spares too; false if there are none.
+    fn replace_laggards(&mut self) -> bool {
+        let spares = self.spares.len();
+        for position in self.missing().collect::<Vec<_>>() {
+            if let Some(laggard) = self.trying[position] {
+                self.inner.donors.failed(laggard);
+            }
+            if let Some(spare) = self.spares.pop_front() {
+                self.begin(position, spare);
+            }
+        }
+        self.spares.len() < spares
+    }
+
     fn ended(&mut self, (position, donor, result): Put) {
         let Err(error) = result else {
-            self.placed[position] = Some(donor.node);
+            self.placed[position].get_or_insert(donor.node);
             return;
         };
         debug!(segment = %self.encoded.segment, node = %donor.node, %error, "a donor did not store its shard");
         self.inner.donors.failed(donor.node);
         self.last_error = Some(format!("donor {}: {error}", donor.node));
-        if let Some(spare) = self.spares.pop_front() {
+        let alone = self.trying[position] == Some(donor.node) && self.placed[position].is_none();
+        if alone && let Some(spare) = self.spares.pop_front() {
             self.begin(position, spare);
         }
     }

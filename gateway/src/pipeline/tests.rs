@@ -246,6 +246,18 @@ async fn a_laggard_does_not_hold_up_a_write_for_long() {
     assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_laggard_is_replaced_where_there_are_spares() {
+    let world = world(8, "4/6");
+    world.donors.slow(&addr(3), Duration::from_secs(9));
+    for _ in 0..4 {
+        world.write(&bytes(2 * MIB)).await.expect("writes");
+    }
+    for segment in world.fleet.segments() {
+        assert!(segment.shards.iter().all(|shard| shard.node.is_some()), "{segment:?}");
+    }
+}
+
 #[tokio::test]
 async fn bodies_of_the_wrong_length_leave_nothing() {
     let world = world(6, "4/6");
@@ -291,7 +303,10 @@ async fn a_wrong_code_is_refused_before_anything_is_sent() {
 
 #[tokio::test]
 async fn auto_follows_the_number_of_donors() {
-    for (donors, code) in [(1, (1, 1)), (3, (1, 3)), (6, (4, 6))] {
+    let alone = world(1, "auto").write(&bytes(MIB)).await;
+    assert!(matches!(alone, Err(WriteError::Fleet(FleetError::NotEnoughDonors { need: 2, have: 1 }))));
+    world(1, "1/1").write(&bytes(MIB)).await.expect("one copy, as asked for");
+    for (donors, code) in [(2, (1, 2)), (3, (1, 3)), (6, (4, 6))] {
         let world = world(donors, "auto");
         let part = world.write(&bytes(MIB)).await.expect("writes");
         assert_eq!(part.place, Place::Segments(Code::new(code.0, code.1).expect("code")));

@@ -6,7 +6,6 @@ use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use nodio_codec::DataKey;
 use nodio_codec::seal::{PartCipher, sealed_len};
-use nodio_wire::fleet::SegmentCommit;
 use nodio_wire::{Code, PartId, SegmentId};
 use tokio::task::JoinSet;
 use tracing::debug;
@@ -14,7 +13,7 @@ use tracing::debug;
 use super::budget::Held;
 use super::digest::Digests;
 use super::{Body, Inner, Pipeline, Place, WriteError, WriteOptions, WrittenPart, store};
-use crate::limits::{COMMIT_SEGMENTS, INLINE_BYTES_MAX, REPLICA_BYTES_MAX, WRITE_SEGMENTS_AHEAD};
+use crate::limits::{INLINE_BYTES_MAX, REPLICA_BYTES_MAX, WRITE_SEGMENTS_AHEAD};
 
 impl Pipeline {
     /// Writes a body to a new part. When it answers the part is durable; nothing names it yet.
@@ -140,8 +139,7 @@ struct Part {
     segments: u32,
     digests: Option<Digests>,
     digesting: JoinSet<Result<Digests, WriteError>>,
-    storing: JoinSet<Result<SegmentCommit, WriteError>>,
-    stored: Vec<SegmentCommit>,
+    storing: JoinSet<Result<(), WriteError>>,
     abandon: Abandon,
 }
 
@@ -159,7 +157,6 @@ impl Part {
             digests: Some(Digests::new(&options.checksums)),
             digesting: JoinSet::new(),
             storing: JoinSet::new(),
-            stored: Vec::new(),
             abandon: Abandon { pipeline: pipeline.clone(), part: None },
         }
     }
@@ -173,10 +170,12 @@ impl Part {
         self.segments += 1;
         let (cipher, code, inner) = (self.cipher.clone(), self.code, self.pipeline.inner.clone());
         let bytes = plain.bytes.clone();
+        self.abandon.part = Some(self.id);
         self.storing.spawn(async move {
             let _held = plain.held;
             let encoded = store::encode(cipher, segment, code, bytes).await?;
-            inner.store(encoded).await
+            let stored = inner.store(encoded).await?;
+            Ok(inner.fleet.commit(vec![stored]).await?)
         });
         self.digest(plain.bytes).await
     }
@@ -196,25 +195,16 @@ impl Part {
         joined(self.digesting.join_next().await)
     }
 
+    /// Shards that wait for their commit are litter to their donors, so each segment is entered into the map as soon as it is stored,
+    /// however slowly the rest of the body comes.
     async fn one_stored(&mut self) -> Result<(), WriteError> {
-        let commit = joined(self.storing.join_next().await)?;
-        self.stored.push(commit);
-        if self.stored.len() >= COMMIT_SEGMENTS { self.commit().await } else { Ok(()) }
+        joined(self.storing.join_next().await)
     }
 
-    async fn commit(&mut self) -> Result<(), WriteError> {
-        self.abandon.part = Some(self.id);
-        let stored = std::mem::take(&mut self.stored);
-        Ok(self.pipeline.inner.fleet.commit(stored).await?)
-    }
-
-    /// Waits for all that is under way, enters the rest into the shard map and hands the part over.
+    /// Waits for all that is under way and hands the part over.
     async fn finish(mut self, place: Place) -> Result<WrittenPart, WriteError> {
         while !self.storing.is_empty() {
             self.one_stored().await?;
-        }
-        if !self.stored.is_empty() {
-            self.commit().await?;
         }
         let (md5, checksums) = self.digests_so_far().await?.finish();
         self.abandon.part = None;

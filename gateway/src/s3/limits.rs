@@ -38,3 +38,5 @@ pub(crate) const BUCKETS_PAGE_MAX: i32 = 10_000;
 pub(crate) const USER_METADATA_BYTES_MAX: usize = 2 * 1024;
 /// `Retry-After` of a 503, seconds.
 pub(crate) const RETRY_AFTER_S: u32 = 2;
+/// Uploads aborted between two looks when their bucket is deleted.
+pub(crate) const UPLOADS_PAGE: usize = 1000;

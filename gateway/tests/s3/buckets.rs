@@ -23,15 +23,16 @@ async fn a_bucket_is_made_found_listed_and_deleted() {
 }
 
 #[tokio::test]
-async fn a_bucket_with_an_object_or_an_upload_stays() {
+async fn a_bucket_with_an_object_stays_and_uploads_go_with_it() {
     let world = World::new().await;
     assert_eq!(world.client.send(Call::put(&format!("/{BUCKET}/k"), "x")).await.status, 200);
     assert_eq!(world.client.send(Call::delete(&format!("/{BUCKET}"))).await.error(), (409, "BucketNotEmpty".into()));
     assert_eq!(world.client.send(Call::delete(&format!("/{BUCKET}/k"))).await.status, 204);
     let upload = world.client.send(Call::post(&format!("/{BUCKET}/k?uploads"), "")).await.one("UploadId").unwrap();
-    assert_eq!(world.client.send(Call::delete(&format!("/{BUCKET}"))).await.error(), (409, "BucketNotEmpty".into()));
-    assert_eq!(world.client.send(Call::delete(&format!("/{BUCKET}/k?uploadId={upload}"))).await.status, 204);
     assert_eq!(world.client.send(Call::delete(&format!("/{BUCKET}"))).await.status, 204);
+    assert_eq!(world.client.send(Call::put(&format!("/{BUCKET}"), "")).await.status, 200);
+    let gone = world.client.send(Call::get(&format!("/{BUCKET}/k?uploadId={upload}"))).await.error();
+    assert_eq!(gone, (404, "NoSuchUpload".into()));
 }
 
 #[tokio::test]

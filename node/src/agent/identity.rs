@@ -22,6 +22,9 @@ const FORMAT: u8 = 1;
 struct IdentityFile {
     format: u8,
     node_nonce: String,
+    /// What the donor last said it gives, so that a start without saying so never takes more.
+    #[serde(default)]
+    capacity_bytes: Option<u64>,
     member: Option<Member>,
 }
 
@@ -52,13 +55,27 @@ impl Identity {
                 Ok(Self { path, file })
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let file = IdentityFile { format: FORMAT, node_nonce: hex::encode(random_bytes::<16>()), member: None };
+                let file = IdentityFile {
+                    format: FORMAT,
+                    node_nonce: hex::encode(random_bytes::<16>()),
+                    capacity_bytes: None,
+                    member: None,
+                };
                 let identity = Self { path, file };
                 identity.save()?;
                 Ok(identity)
             }
             Err(error) => Err(damaged(&path, error.to_string())),
         }
+    }
+
+    /// Settles the capacity: what is said now, which is remembered, or what was said before.
+    pub(crate) fn capacity(&mut self, said: Option<u64>) -> Result<Option<u64>, NodeError> {
+        if said.is_some() && said != self.file.capacity_bytes {
+            self.file.capacity_bytes = said;
+            self.save()?;
+        }
+        Ok(self.file.capacity_bytes)
     }
 
     /// The donor's half of its secret, as hex.
@@ -146,6 +163,16 @@ mod tests {
         assert_eq!(Identity::load(dir.path()).unwrap().member().unwrap().coordinator, "http://b:2");
         let mode = dir.path().join("identity.json").metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_capacity_once_said_is_kept_until_another_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let settle = |said| Identity::load(dir.path()).unwrap().capacity(said).unwrap();
+        assert_eq!(settle(None), None);
+        assert_eq!(settle(Some(5)), Some(5));
+        assert_eq!(settle(None), Some(5), "a start without saying so takes no more");
+        assert_eq!(settle(Some(7)), Some(7));
     }
 
     #[test]

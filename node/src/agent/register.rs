@@ -20,7 +20,7 @@ pub(crate) fn card(config: &NodeConfig, addr: String, nonce: &str) -> Register {
         node: None,
         nonce: nonce.to_owned(),
         addr,
-        capacity_bytes: config.capacity.0,
+        capacity_bytes: config.capacity_bytes(),
         operator: config.operator.clone(),
         zone: config.zone.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -1,9 +1,10 @@
 //! Every refusal and its status: the one table of this edge.
 
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
 use http::header::CONTENT_RANGE;
+use http::{HeaderValue, StatusCode};
 use nodio_wire::auth::AuthError;
+use nodio_wire::donor::DONOR_HEADER;
 use nodio_wire::ticket::TicketError;
 
 use super::spent::SpendError;
@@ -63,6 +64,14 @@ fn store_status(error: &StoreError) -> StatusCode {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
+        let mut answer = self.answer();
+        answer.headers_mut().insert(DONOR_HEADER, HeaderValue::from_static("1"));
+        answer
+    }
+}
+
+impl Refusal {
+    fn answer(self) -> Response {
         let status = self.status();
         if status == StatusCode::INTERNAL_SERVER_ERROR {
             tracing::error!("a request failed: {self}");

@@ -39,8 +39,10 @@ pub(crate) fn open(dir: &Path, number: u32) -> io::Result<File> {
 /// Makes a new volume; its name is durable before this returns if `durable`.
 pub(crate) fn create(dir: &Path, number: u32, durable: bool) -> io::Result<File> {
     let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path(dir, number))?;
-    if durable {
-        sync_dir(dir)?;
+    if durable && let Err(error) = sync_dir(dir) {
+        // Left in place it would fail every later attempt at this number.
+        std::fs::remove_file(path(dir, number))?;
+        return Err(error);
     }
     Ok(file)
 }

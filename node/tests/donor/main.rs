@@ -77,7 +77,7 @@ fn config(dir: &Path) -> NodeConfig {
     NodeConfig {
         data: dir.join("donor"),
         listen: "127.0.0.1:0".parse().unwrap(),
-        capacity: ByteSize(64 << 20),
+        capacity: Some(ByteSize(64 << 20)),
         disk_reserve: ByteSize(0),
         ..NodeConfig::default()
     }

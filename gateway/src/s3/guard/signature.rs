@@ -42,7 +42,9 @@ pub(super) fn check(parts: &Parts, query: &[(String, String)], region: &str) -> 
 }
 
 fn version_2_refused() -> Refusal {
-    Refusal::bad("InvalidRequest", "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.")
+    let message = "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256 \
+                   (aws-cli: aws configure set default.s3.signature_version s3v4; boto3: Config(signature_version=\"s3v4\")).";
+    Refusal::bad("InvalidRequest", message)
 }
 
 fn malformed(why: &str) -> Refusal {

@@ -11,14 +11,14 @@ use s3s::dto::{
 use s3s::{S3ErrorCode, S3Request, S3Response, S3Result};
 
 use super::shape::{owner, timestamp};
-use crate::names::BucketName;
+use crate::names::{BucketName, UploadId};
 use crate::rows::BucketRow;
 use crate::s3::Api;
 use crate::s3::access::{caller, headers};
 use crate::s3::error::{bucket_name, fail, invalid_argument};
 use crate::s3::headers::refuse_acl;
-use crate::s3::limits::BUCKETS_PAGE_MAX;
-use crate::tables::{NewBucket, TableError};
+use crate::s3::limits::{BUCKETS_PAGE_MAX, UPLOADS_PAGE};
+use crate::tables::{ListQuery, NewBucket, TableError, UploadQuery};
 
 /// The region whose constraint is the empty one.
 const CLASSIC_REGION: &str = "us-east-1";
@@ -112,8 +112,36 @@ pub(super) async fn head_bucket(api: &Api, request: S3Request<HeadBucketInput>) 
 
 pub(super) async fn delete_bucket(api: &Api, request: S3Request<DeleteBucketInput>) -> S3Result<S3Response<DeleteBucketOutput>> {
     let bucket = api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
-    api.tables.delete_bucket(&bucket.name).await?;
+    match api.tables.delete_bucket(&bucket.name).await {
+        Err(TableError::BucketNotEmpty) if only_uploads_are_left(api, &bucket).await? => {
+            abort_uploads(api, &bucket).await?;
+            api.tables.delete_bucket(&bucket.name).await?;
+        }
+        answered => answered?,
+    }
     Ok(S3Response::with_status(DeleteBucketOutput::default(), http::StatusCode::NO_CONTENT))
+}
+
+async fn only_uploads_are_left(api: &Api, bucket: &BucketRow) -> S3Result<bool> {
+    let any = ListQuery { prefix: String::new(), delimiter: None, after: None, limit: 1 };
+    Ok(api.tables.list_objects(bucket, &any).await?.objects.is_empty())
+}
+
+/// Uploads under way don't keep a bucket: only directory buckets want them aborted first (API page of DeleteBucket).
+async fn abort_uploads(api: &Api, bucket: &BucketRow) -> S3Result<()> {
+    let first = UploadQuery { prefix: String::new(), delimiter: None, after: None, after_upload: None, limit: UPLOADS_PAGE };
+    loop {
+        let page = api.tables.list_uploads(bucket, &first).await?;
+        if page.uploads.is_empty() {
+            return Ok(());
+        }
+        for (key, upload) in page.uploads {
+            match api.tables.abort_upload(bucket, &key, UploadId(upload.uid), now_ms()).await {
+                Ok(()) | Err(TableError::NoSuchUpload) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
 }
 
 pub(super) async fn get_bucket_location(
