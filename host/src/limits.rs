@@ -8,6 +8,8 @@ pub const ACCEPT_QUEUE_MAX: u32 = 4096;
 pub const CONNECTION_BUFFER_BYTES_MAX: usize = 128 * 1024;
 /// Time for a request's head to arrive, counted from the end of the previous answer: so it also ends an idle keep-alive connection.
 pub const HEADER_TIMEOUT_MS: u64 = 30_000;
+/// Time that a client may take none of the bytes waiting for it; then its connection is closed and what it held is free.
+pub const WRITE_STALL_MS: u64 = 60_000;
 /// Time that requests in flight get to finish once a shutdown has begun.
 pub const DRAIN_MS: u64 = 20_000;
 /// Pause after the first refused accept (out of file descriptors or memory); doubles up to the maximum.

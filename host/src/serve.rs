@@ -25,7 +25,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tower::{Service, ServiceExt};
 
-use crate::limits::{ACCEPT_PAUSE_MAX_MS, ACCEPT_PAUSE_MIN_MS, ACCEPT_QUEUE_MAX, CONNECTIONS_MAX, DRAIN_MS, HEADER_TIMEOUT_MS};
+use self::patience::Patience;
+use crate::limits::{
+    ACCEPT_PAUSE_MAX_MS, ACCEPT_PAUSE_MIN_MS, ACCEPT_QUEUE_MAX, CONNECTIONS_MAX, DRAIN_MS, HEADER_TIMEOUT_MS, WRITE_STALL_MS,
+};
 use crate::shutdown::Shutdown;
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -61,6 +64,8 @@ pub struct ServeOptions {
     pub connections_max: usize,
     /// Time for a request's head to arrive, counted from the end of the previous answer. Clients should drop idle connections sooner.
     pub header_timeout: Duration,
+    /// Time that a client may take none of the bytes waiting for it.
+    pub write_stall: Duration,
     /// Time for requests in flight to finish once a shutdown has begun.
     pub drain: Duration,
 }
@@ -70,6 +75,7 @@ impl Default for ServeOptions {
         Self {
             connections_max: CONNECTIONS_MAX,
             header_timeout: Duration::from_millis(HEADER_TIMEOUT_MS),
+            write_stall: Duration::from_millis(WRITE_STALL_MS),
             drain: Duration::from_millis(DRAIN_MS),
         }
     }
@@ -174,7 +180,7 @@ async fn connection<S, B>(
         .timer(TokioTimer::new())
         .header_read_timeout(options.header_timeout)
         .max_buf_size(crate::limits::CONNECTION_BUFFER_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), with_peer);
+        .serve_connection(TokioIo::new(Patience::new(stream, options.write_stall)), with_peer);
     let mut http = std::pin::pin!(http);
     let ended = tokio::select! {
         ended = http.as_mut() => ended,
@@ -197,5 +203,6 @@ async fn drain(mut connections: JoinSet<()>, time: Duration) {
     }
 }
 
+mod patience;
 #[cfg(test)]
 mod tests;

@@ -170,3 +170,29 @@ async fn a_panicking_handler_ends_its_own_connection_only() {
     read_until(&mut other, "hello").await;
     served.stop().await;
 }
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_is_let_go() {
+    struct Told(Arc<Notify>);
+    impl Drop for Told {
+        fn drop(&mut self) {
+            self.0.notify_one();
+        }
+    }
+    let gone = Arc::new(Notify::new());
+    let told = gone.clone();
+    let endless = move || {
+        let told = Told(told.clone());
+        let chunks = futures::stream::repeat_with(move || {
+            let _held = &told;
+            Ok::<_, io::Error>(vec![0_u8; 64 * 1024])
+        });
+        async move { Body::from_stream(chunks) }
+    };
+    let options = ServeOptions { write_stall: Duration::from_millis(50), ..ServeOptions::default() };
+    let served = Served::start(Router::new().route("/endless", get(endless)), options).await;
+    let mut stream = served.connect().await;
+    ask(&mut stream, "/endless").await;
+    gone.notified().await;
+    served.stop().await;
+}
