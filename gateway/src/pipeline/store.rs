@@ -1,6 +1,7 @@
 //! One segment's shards to donors: all at once, spares for those that fail, a quorum to go on.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,12 +28,7 @@ pub(super) struct Encoded {
 }
 
 /// Seals and encodes one segment: at once when it is short, on a thread of its own otherwise.
-pub(super) async fn encode(
-    cipher: std::sync::Arc<PartCipher>,
-    segment: SegmentId,
-    code: Code,
-    plain: Bytes,
-) -> Result<Encoded, WriteError> {
+pub(super) async fn encode(cipher: Arc<PartCipher>, segment: SegmentId, code: Code, plain: Bytes) -> Result<Encoded, WriteError> {
     let short = plain.len() <= REPLICA_BYTES_MAX;
     let work = move || {
         let shards = segment::encode(&cipher, segment.index, &plain, code.k(), code.n())?;
@@ -48,6 +44,10 @@ fn named(code: Code, shards: Vec<Bytes>) -> Vec<(ShardId, Bytes)> {
         return shards.into_iter().map(|shard| (id, shard)).collect();
     }
     shards.into_iter().map(|shard| (ShardId::of(&shard), shard)).collect()
+}
+
+fn a_moment_from_now() -> Instant {
+    Instant::now() + Duration::from_millis(STRAGGLER_MS)
 }
 
 type Put = (usize, GrantedDonor, Result<(), DonorError>);
@@ -119,19 +119,20 @@ impl<'a> Storing<'a> {
                 None => self.running.next().await,
                 Some(until) => tokio::select! {
                     put = self.running.next() => put,
-                    () = sleep_until(until), if !replaced => {
+                    () = sleep_until(until) => {
+                        if replaced || !self.replace_laggards() {
+                            return;
+                        }
                         replaced = true;
-                        patience = self.replace_laggards().then(|| Instant::now() + Duration::from_millis(STRAGGLER_MS));
-                        if patience.is_none() { return }
+                        patience = Some(a_moment_from_now());
                         continue;
                     }
-                    () = sleep_until(until) => return,
                 },
             };
             let Some(put) = put else { return };
             self.ended(put);
             if self.stored() >= self.encoded.code.write_quorum() && patience.is_none() {
-                patience = Some(Instant::now() + Duration::from_millis(STRAGGLER_MS));
+                patience = Some(a_moment_from_now());
             }
         }
     }

@@ -161,7 +161,8 @@ impl Part {
         }
     }
 
-    /// Takes in a segment; waits only while too many are under way.
+    /// Takes in a segment; waits only while too many are under way. Shards that wait for their commit are litter to their donors, so each
+    /// segment is entered into the map as soon as it is stored, however slowly the rest of the body comes.
     async fn add(&mut self, plain: Plain) -> Result<(), WriteError> {
         while self.storing.len() >= WRITE_SEGMENTS_AHEAD {
             self.one_stored().await?;
@@ -195,8 +196,6 @@ impl Part {
         joined(self.digesting.join_next().await)
     }
 
-    /// Shards that wait for their commit are litter to their donors, so each segment is entered into the map as soon as it is stored,
-    /// however slowly the rest of the body comes.
     async fn one_stored(&mut self) -> Result<(), WriteError> {
         joined(self.storing.join_next().await)
     }
