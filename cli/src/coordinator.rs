@@ -12,6 +12,8 @@ use crate::flags::Flags;
 
 /// The address a role really listens at, in its folder.
 pub(crate) const LISTEN_FILE: &str = "listen.addr";
+/// HOST:PORT under which others reach it, where that is another.
+const PUBLIC_FILE: &str = "public.addr";
 pub(crate) const ENV_PREFIX: &str = "NODIO_COORDINATOR";
 
 #[derive(Debug, clap::Args)]
@@ -52,9 +54,10 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         .number("repair_after_ms", args.repair_after_ms)
         .off("fsync", args.no_fsync);
     let config: CoordinatorConfig = nodio_host::config::load(args.config.as_deref(), ENV_PREFIX, flags.into_table())?;
-    let data = config.data.clone();
+    let (data, public) = (config.data.clone(), config.public_addr.clone());
     let running = nodio_coordinator::start(config, Shutdown::on_signals()).await?;
     write_listen_file(&data, running.addr)?;
+    write_public_file(&data, public.as_deref())?;
     running.wait().await;
     Ok(())
 }
@@ -68,4 +71,21 @@ pub(crate) fn write_listen_file(data: &Path, addr: SocketAddr) -> Result<()> {
 /// The address that the role last listened at, if it said so.
 pub(crate) fn read_listen_file(data: &Path) -> Option<SocketAddr> {
     std::fs::read_to_string(data.join(LISTEN_FILE)).ok()?.trim().parse().ok()
+}
+
+/// Leaves the public address for `nodio invite`, or takes an earlier one away.
+pub(crate) fn write_public_file(data: &Path, public: Option<&str>) -> Result<()> {
+    let path = data.join(PUBLIC_FILE);
+    match public {
+        Some(public) => {
+            write_private(&path, format!("{public}\n").as_bytes()).with_context(|| format!("can't write {}", path.display()))
+        }
+        None if path.exists() => std::fs::remove_file(&path).with_context(|| format!("can't remove {}", path.display())),
+        None => Ok(()),
+    }
+}
+
+/// The public address that was last said.
+pub(crate) fn read_public_file(data: &Path) -> Option<String> {
+    Some(std::fs::read_to_string(data.join(PUBLIC_FILE)).ok()?.trim().to_owned())
 }

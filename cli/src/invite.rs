@@ -8,7 +8,7 @@ use nodio_coordinator::{CoordinatorConfig, KEY_FILE, links};
 use nodio_wire::auth::Secret;
 use nodio_wire::link::Link;
 
-use crate::coordinator::{ENV_PREFIX, read_listen_file};
+use crate::coordinator::{ENV_PREFIX, read_listen_file, read_public_file};
 use crate::flags::Flags;
 use crate::say::say;
 
@@ -50,6 +50,7 @@ fn invitation(args: Args) -> Result<Link> {
     let flags = Flags::default().text("data", data.as_ref().map(|path| path.display())).text("public_addr", args.public_addr);
     let mut config: CoordinatorConfig = nodio_host::config::load(args.config.as_deref(), ENV_PREFIX, flags.into_table())?;
     config.listen = read_listen_file(&config.data).unwrap_or(config.listen);
+    config.public_addr = config.public_addr.or_else(|| read_public_file(&config.data));
     let links = links(&config, &read_secret(&config.data)?);
     Ok(match args.role {
         Role::Donor => links.donor,
@@ -91,6 +92,8 @@ mod tests {
             let link = invitation(args(data, Role::Gateway)).unwrap();
             assert_eq!((link.authority.as_str(), link.who), ("127.0.0.1:4321", nodio_wire::auth::Who::Gateway));
         }
+        crate::coordinator::write_public_file(&inner, Some("lan.example:9100")).unwrap();
+        assert_eq!(invitation(args(&inner, Role::Donor)).unwrap().authority, "lan.example:9100");
         let named = Args { public_addr: Some("home.example:7300".into()), ..args(&inner, Role::Operator) };
         assert_eq!(invitation(named).unwrap().authority, "home.example:7300");
     }

@@ -1,21 +1,18 @@
 //! `nodio keys`: access keys and their users, through the running gateway or, where none runs, in its metadata.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Subcommand;
-use nodio_gateway::admin::{self, Key, Reply, Request};
+use nodio_gateway::admin::{Key, Reply, Request};
 use nodio_gateway::config::GatewayConfig;
 use nodio_gateway::keys::KeySource;
 
-use crate::flags::Flags;
-use crate::gateway::{ENV_PREFIX, key_notice};
+use crate::gateway::key_notice;
+use crate::reach::{ask_gateway, gateway_config};
 use crate::say::say;
 use crate::table::{duration, table};
 
-/// The gateway's folder below the one of `nodio up`.
-const IN_UP: &str = "gateway";
-const UP_FOLDER: &str = "nodio-data";
 /// Whose keys are made when no user is named.
 pub(crate) const USER_DEFAULT: &str = "admin";
 
@@ -73,12 +70,9 @@ impl What {
 }
 
 pub(crate) async fn run(args: Args) -> Result<()> {
-    let config = load(args.data, args.config.as_deref())?;
+    let config = gateway_config(args.data, args.config.as_deref())?;
     let made = KeyMade::watch(&config);
-    let reply = Box::pin(admin::keys(&config, &args.what.request())).await?;
-    if let Reply::Refused { error } = reply {
-        bail!("{error}");
-    }
+    let reply = ask_gateway(&config, &args.what.request()).await?;
     if args.json {
         say(&format!("{}\n", serde_json::to_string_pretty(&reply)?));
     } else {
@@ -86,18 +80,6 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         made.tell();
     }
     Ok(())
-}
-
-fn load(data: Option<PathBuf>, config: Option<&Path>) -> Result<GatewayConfig> {
-    let data = data.or_else(|| config.is_none().then(|| PathBuf::from(UP_FOLDER)).filter(|folder| folder.exists()));
-    let data = data.map(|folder| gateways_own(&folder));
-    let flags = Flags::default().text("data", data.as_ref().map(|path| path.display()));
-    Ok(nodio_host::config::load(config, ENV_PREFIX, flags.into_table())?)
-}
-
-fn gateways_own(folder: &Path) -> PathBuf {
-    let inner = folder.join(IN_UP);
-    if inner.is_dir() { inner } else { folder.to_owned() }
 }
 
 /// The master key may be made by the first key of a gateway that never ran.
@@ -130,6 +112,7 @@ fn render(reply: &Reply, now: u64) -> String {
         }
         Reply::Revoked { key } => format!("{} of {} is revoked\n", key.access_key, key.user),
         Reply::Refused { error } => format!("{error}\n"),
+        Reply::Objects { .. } | Reply::Buckets { .. } | Reply::Waiting { .. } => String::new(),
     }
 }
 
@@ -161,13 +144,5 @@ mod tests {
     fn a_new_key_is_shown_with_its_secret() {
         let text = render(&Reply::Created { key: key("K1", None), secret_key: "S1".into() }, 0);
         assert!(text.contains("K1") && text.contains("S1") && text.contains("alice"));
-    }
-
-    #[test]
-    fn the_folder_of_up_leads_to_the_gateways() {
-        let folder = tempfile::tempdir().unwrap();
-        assert_eq!(gateways_own(folder.path()), folder.path());
-        std::fs::create_dir(folder.path().join(IN_UP)).unwrap();
-        assert_eq!(gateways_own(folder.path()), folder.path().join(IN_UP));
     }
 }

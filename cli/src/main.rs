@@ -2,16 +2,25 @@
 //!
 //! Every error is one line on stderr that begins with `nodio: `; exit code 1, or 2 where the command line itself is wrong.
 
+mod audit;
 mod coordinator;
+mod drain;
 mod failure;
 mod flags;
 mod gateway;
+mod inspect;
 mod invite;
 mod keys;
+mod object_url;
+mod objects;
+mod progress;
+mod reach;
+mod repair;
 mod say;
 mod status;
 mod table;
 mod up;
+mod words;
 
 use std::process::ExitCode;
 
@@ -44,8 +53,24 @@ enum Command {
     Keys(keys::Args),
     /// Print the link with which a donor, a gateway or an operator joins
     Invite(invite::Args),
-    /// Show donors, segments and repair on one page
-    Status(status::Args),
+    /// Show donors, segments, repair and how safe it all is on one page
+    Status(Box<status::Args>),
+    /// Show where an object's bytes lie: segments, shards, donors
+    ///
+    /// Ends with 1 where a segment can't be read now.
+    Inspect(Box<inspect::Args>),
+    /// Have every shard under a prefix proved by its donor, now
+    ///
+    /// A shard that fails is forgotten at that donor and rebuilt elsewhere. Ends with 1 where one failed.
+    Audit(Box<audit::Args>),
+    /// Have everything missing under a prefix rebuilt now, and wait for it
+    ///
+    /// Without it, shards of donors that may return are rebuilt after a while by themselves. Ends with 1 where something is left.
+    Repair(Box<repair::Args>),
+    /// Send a donor away: its shards are copied elsewhere, then it is released
+    ///
+    /// One that is offline is given up at once. For a donor's own wish to leave there is `nodio node leave`.
+    Drain(Box<drain::Args>),
 }
 
 impl Command {
@@ -54,7 +79,13 @@ impl Command {
         match self {
             Self::Coordinator(_) | Self::Gateway(_) | Self::Node(_) => "info,s3s=off",
             Self::Up(_) => "warn,s3s=off",
-            Self::Keys(_) | Self::Invite(_) | Self::Status(_) => "error,s3s=off",
+            Self::Keys(_)
+            | Self::Invite(_)
+            | Self::Status(_)
+            | Self::Inspect(_)
+            | Self::Audit(_)
+            | Self::Repair(_)
+            | Self::Drain(_) => "error,s3s=off",
         }
     }
 
@@ -66,7 +97,11 @@ impl Command {
             Self::Node(args) => Ok(nodio_node::run(*args).await?),
             Self::Keys(args) => keys::run(args).await,
             Self::Invite(args) => invite::run(args),
-            Self::Status(args) => status::run(args).await,
+            Self::Status(args) => status::run(*args).await,
+            Self::Inspect(args) => inspect::run(*args).await,
+            Self::Audit(args) => audit::run(*args).await,
+            Self::Repair(args) => repair::run(*args).await,
+            Self::Drain(args) => drain::run(*args).await,
         }
     }
 }

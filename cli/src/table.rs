@@ -12,6 +12,37 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     std::iter::once(&head).chain(rows).map(|row| line(row, &widths)).collect()
 }
 
+/// One column, and how gladly it is given up where there is no room; 0 never.
+#[derive(Debug, Clone)]
+pub(crate) struct Column {
+    pub(crate) name: &'static str,
+    pub(crate) folds: u8,
+    pub(crate) cells: Vec<String>,
+}
+
+impl Column {
+    fn width(&self) -> usize {
+        self.cells.iter().map(|cell| cell.chars().count()).fold(self.name.chars().count(), usize::max)
+    }
+}
+
+/// A table no wider than `width`, as far as there are columns to give up; and the names of those given up.
+pub(crate) fn fitted(mut columns: Vec<Column>, width: usize) -> (String, Vec<&'static str>) {
+    let mut folded = Vec::new();
+    let wide = |columns: &[Column]| columns.iter().map(|column| column.width() + 2).sum::<usize>() > width.saturating_add(2);
+    let order = columns.iter().map(|column| column.name).collect::<Vec<_>>();
+    while wide(&columns) {
+        let most = columns.iter().map(|column| column.folds).max().filter(|most| *most > 0);
+        let Some(at) = columns.iter().rposition(|column| Some(column.folds) == most) else { break };
+        folded.push(columns.remove(at).name);
+    }
+    folded.sort_by_key(|name| order.iter().position(|other| other == name));
+    let head: Vec<_> = columns.iter().map(|column| column.name).collect();
+    let rows = columns.first().map_or(0, |column| column.cells.len());
+    let row = |index: usize| columns.iter().map(|column| column.cells[index].clone()).collect();
+    (table(&head, &(0..rows).map(row).collect::<Vec<_>>()), folded)
+}
+
 fn line(row: &[String], widths: &[usize]) -> String {
     let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
     format!("{}\n", cells.join("  ").trim_end())
@@ -52,6 +83,17 @@ mod tests {
     fn columns_line_up_and_lines_have_no_tail() {
         let text = table(&["A", "LONG"], &[vec!["wide cell".into(), "x".into()], vec!["é".into(), String::new()]]);
         assert_eq!(text, "A          LONG\nwide cell  x\né\n");
+    }
+
+    #[test]
+    fn the_least_wanted_columns_give_way() {
+        let column = |name, folds, cell: &str| Column { name, folds, cells: vec![cell.to_owned()] };
+        let columns = vec![column("A", 0, "aaaa"), column("B", 2, "bbbb"), column("C", 1, "cccc"), column("D", 2, "dddd")];
+        let at = |width| fitted(columns.clone(), width);
+        assert_eq!(at(22), ("A     B     C     D\naaaa  bbbb  cccc  dddd\n".into(), vec![]));
+        assert_eq!(at(21), ("A     B     C\naaaa  bbbb  cccc\n".into(), vec!["D"]));
+        assert_eq!(at(10), ("A     C\naaaa  cccc\n".into(), vec!["B", "D"]));
+        assert_eq!(at(1), ("A\naaaa\n".into(), vec!["B", "C", "D"]));
     }
 
     #[test]

@@ -105,6 +105,13 @@ fn usage_errors_are_one_line_with_exit_code_2() {
     let data = folder.path().join("data");
     let line = failure(&["up", "--data", text(&data), "--donors", "4", "--code", "4/6"], 2);
     assert!(line.contains("needs 6 donors"), "{line}");
+    for (public, listen) in
+        [("http://home.example", "127.0.0.1:9100"), ("home.example:9100", "127.0.0.1:9100"), ("home.example", "0.0.0.0:0")]
+    {
+        let words = ["up", "--data", text(&data), "--public-addr", public, "--coordinator-listen", listen];
+        assert!(failure(&words, 2).contains("public-addr"));
+    }
+    failure(&["up", "--data", text(&data), "--coordinator-listen", "0.0.0.0:9100"], 2);
     for words in [
         &["up", "--donors", "many"][..],
         &["up", "--code", "6/4"],
@@ -126,6 +133,11 @@ fn help_is_for_every_command() {
         &["gateway", "--help"],
         &["node", "--help"],
         &["keys", "--help"],
+        &["status", "--help"],
+        &["inspect", "--help"],
+        &["audit", "--help"],
+        &["repair", "--help"],
+        &["drain", "--help"],
     ] {
         let output = nodio(words);
         assert!(output.status.success() && !output.stdout.is_empty(), "{words:?}");

@@ -27,6 +27,8 @@ pub struct CoordinatorConfig {
     pub listen: SocketAddr,
     /// `HOST:PORT` under which others reach this coordinator; what links name. Unset: the listening address.
     pub public_addr: Option<String>,
+    /// Address to serve metrics for Prometheus at, to whoever asks; a loopback address is best. Unset: none.
+    pub metrics_listen: Option<SocketAddr>,
     /// Make every commit durable before it is answered. Off only where data may be lost.
     pub fsync: bool,
     /// Failure domains.
@@ -51,6 +53,12 @@ pub struct CoordinatorConfig {
     pub litter_age_s: u32,
     /// Time between two walks over the whole map for segments whose repair was missed.
     pub census_every_ms: u64,
+    /// Shards of each donor that are asked about per day; 0 asks about none.
+    pub audits_per_day: u32,
+    /// Bytes that repair may move per second in all; 0 is no limit.
+    pub repair_bytes_per_s: u64,
+    /// Bytes that repair may move per second through one donor; 0 is no limit.
+    pub repair_bytes_per_s_per_donor: u64,
 }
 
 impl Default for CoordinatorConfig {
@@ -59,6 +67,7 @@ impl Default for CoordinatorConfig {
             data: PathBuf::from("data/coordinator"),
             listen: SocketAddr::from(([0, 0, 0, 0], 7300)),
             public_addr: None,
+            metrics_listen: None,
             fsync: true,
             domain: DomainRule::Auto,
             heartbeat_ms: limits::HEARTBEAT_MS,
@@ -71,6 +80,9 @@ impl Default for CoordinatorConfig {
             inventory_settle_ms: 60_000,
             litter_age_s: 24 * 60 * 60,
             census_every_ms: 6 * 60 * 60 * 1000,
+            audits_per_day: 96,
+            repair_bytes_per_s: 0,
+            repair_bytes_per_s_per_donor: 0,
         }
     }
 }
@@ -97,6 +109,12 @@ impl CoordinatorConfig {
         at_least("inventory_every_ms", "100 or more", self.inventory_every_ms >= 100)?;
         at_least("census_every_ms", "100 or more", self.census_every_ms >= 100)?;
         at_least("rebuilds_per_donor", "1 or more", self.rebuilds_per_donor >= 1)?;
+        at_least("audits_per_day", "10000000 or less", self.audits_per_day <= 10_000_000)?;
+        let moves = |rate: u64| rate == 0 || rate >= limits::SHARD_BYTES_MAX as u64 / 16;
+        at_least("repair_bytes_per_s", "0 (no limit), or 65552 or more", moves(self.repair_bytes_per_s))?;
+        at_least("repair_bytes_per_s_per_donor", "0 (no limit), or 65552 or more", moves(self.repair_bytes_per_s_per_donor))?;
+        let apart = self.listen.port() == 0 || self.metrics_listen != Some(self.listen);
+        at_least("metrics_listen", "another address than listen", apart)?;
         at_least("public_addr", "HOST:PORT", self.public_addr.as_deref().is_none_or(is_authority))
     }
 }
@@ -108,6 +126,12 @@ fn is_authority(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// With what is unset by default.
+    fn everything() -> CoordinatorConfig {
+        let metrics_listen = Some(SocketAddr::from(([127, 0, 0, 1], 7301)));
+        CoordinatorConfig { public_addr: Some("a:1".into()), metrics_listen, ..Default::default() }
+    }
 
     fn shipped() -> &'static str {
         include_str!("../../config/coordinator.toml")
@@ -122,8 +146,7 @@ mod tests {
 
     #[test]
     fn the_shipped_file_shows_every_setting() {
-        let all =
-            toml::Table::try_from(CoordinatorConfig { public_addr: Some("a:1".into()), ..Default::default() }).expect("encodes");
+        let all = toml::Table::try_from(everything()).expect("encodes");
         for key in all.keys() {
             assert!(
                 shipped().lines().any(|line| line.trim_start_matches("# ").starts_with(&format!("{key} ="))),
@@ -139,5 +162,13 @@ mod tests {
         assert_eq!(bad.check().expect_err("refused").to_string(), "heartbeat_ms must be 50 or more");
         let bad = CoordinatorConfig { public_addr: Some("http://x".into()), ..Default::default() };
         assert!(bad.check().is_err());
+        let slow = CoordinatorConfig { repair_bytes_per_s_per_donor: 1000, ..Default::default() };
+        assert!(slow.check().expect_err("refused").to_string().starts_with("repair_bytes_per_s_per_donor must be 0 (no limit)"));
+        let same = CoordinatorConfig { metrics_listen: Some(CoordinatorConfig::default().listen), ..Default::default() };
+        assert_eq!(same.check().expect_err("refused").to_string(), "metrics_listen must be another address than listen");
+        let hail = CoordinatorConfig { audits_per_day: u32::MAX, ..Default::default() };
+        assert!(hail.check().is_err());
+        let quiet = CoordinatorConfig { audits_per_day: 0, repair_bytes_per_s: 1 << 20, ..Default::default() };
+        assert_eq!(quiet.check(), Ok(()));
     }
 }

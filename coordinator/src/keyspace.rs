@@ -4,12 +4,13 @@
 //!   d/{node 4}                          NodeRow     a donor, from its first registration on, for good
 //!   s/{part 16}{index 4}                SegmentRow  where a segment's shards are, from its commit to its release
 //!   n/{node 4}{shard 32}{part 16}{index 4}  HoldingRow  the reverse: this donor is named for this shard by this segment
-//!   r/{part 16}{index 4}                MendRow     the segment may need mending; gone when nothing is missing
+//!   r/{urgency 1}{part 16}{index 4}     MendRow     the segment may need mending, soonest first; gone when nothing is missing
 //!   x/{node 4}{shard 32}                DoomedRow   the donor shall delete this shard; gone when it says so
 //!   q/{part 16}                         ReleaseRow  the part is being forgotten; gone when its last segment row is
 //! ```
 //! An `n/` row exists exactly while its `s/` row names that donor at that position: both are always written by one commit.
-//! The segment is part of the holding's key because short segments may have shards with the same bytes.
+//! The segment is part of the holding's key because short segments may have shards with the same bytes. A segment may be queued under
+//! several urgencies at once: the planner judges it anew whenever it meets it, and drops what says nothing (any more).
 
 use std::ops::Bound;
 
@@ -40,8 +41,8 @@ pub(crate) fn holding(node: NodeId, shard: &ShardId, segment: &SegmentId) -> Byt
     join(&[HOLDING, &node.0.to_be_bytes(), &shard.0, &segment.part.0, &segment.index.to_be_bytes()])
 }
 
-pub(crate) fn mend(id: &SegmentId) -> Bytes {
-    join(&[MEND, &id.part.0, &id.index.to_be_bytes()])
+pub(crate) fn mend(urgency: u8, id: &SegmentId) -> Bytes {
+    join(&[MEND, &[urgency], &id.part.0, &id.index.to_be_bytes()])
 }
 
 pub(crate) fn doomed(node: NodeId, shard: &ShardId) -> Bytes {
@@ -62,6 +63,11 @@ pub(crate) fn segments() -> KeyRange {
 
 pub(crate) fn mends() -> KeyRange {
     prefix(MEND)
+}
+
+/// Segments queued under an urgency below `urgency`.
+pub(crate) fn mends_below(urgency: u8) -> KeyRange {
+    KeyRange { start: mends().start, end: Bound::Excluded(join(&[MEND, &[urgency]])) }
 }
 
 pub(crate) fn dooms() -> KeyRange {
@@ -99,12 +105,9 @@ pub(crate) fn holdings_of_shard(node: NodeId, shard: &ShardId) -> KeyRange {
     prefix(&join(&[HOLDING, &node.0.to_be_bytes(), &shard.0]))
 }
 
-/// Holdings of a donor with shard ids above `after`, up to and including `through`.
-pub(crate) fn holdings_between(node: NodeId, after: Option<ShardId>, through: Option<ShardId>) -> KeyRange {
-    let whole = holdings_of(node);
-    let start = after.map_or(whole.start, |id| holdings_of_shard(node, &id).end.inverted());
-    let end = through.map_or(whole.end, |id| holdings_of_shard(node, &id).end);
-    KeyRange { start, end }
+/// Holdings of a donor with shard ids from `from` up to and including `through`.
+pub(crate) fn holdings_between(node: NodeId, from: &ShardId, through: &ShardId) -> KeyRange {
+    KeyRange { start: holdings_of_shard(node, from).start, end: holdings_of_shard(node, through).end }
 }
 
 pub(crate) fn dooms_of(node: NodeId) -> KeyRange {
@@ -114,21 +117,6 @@ pub(crate) fn dooms_of(node: NodeId) -> KeyRange {
 /// What is left of `range` behind `key`.
 pub(crate) fn after(range: KeyRange, key: &Bytes) -> KeyRange {
     KeyRange { start: Bound::Excluded(key.clone()), end: range.end }
-}
-
-trait Inverted {
-    fn inverted(self) -> Self;
-}
-
-/// The end of one range as the start of the next.
-impl Inverted for Bound<Bytes> {
-    fn inverted(self) -> Self {
-        match self {
-            Bound::Excluded(key) => Bound::Included(key),
-            Bound::Included(key) => Bound::Excluded(key),
-            Bound::Unbounded => Bound::Unbounded,
-        }
-    }
 }
 
 fn prefix(prefix: &[u8]) -> KeyRange {
@@ -159,8 +147,20 @@ pub(crate) fn parse_segment(key: &[u8]) -> Result<SegmentId, StoreError> {
     Fields::of(key, SEGMENT)?.segment()
 }
 
-pub(crate) fn parse_mend(key: &[u8]) -> Result<SegmentId, StoreError> {
-    Fields::of(key, MEND)?.segment()
+/// A place on the mend queue. `urgency` is `None` for a key of the first layout, which had none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct MendKey {
+    pub urgency: Option<u8>,
+    pub segment: SegmentId,
+}
+
+pub(crate) fn parse_mend(key: &[u8]) -> Result<MendKey, StoreError> {
+    let mut fields = Fields::of(key, MEND)?;
+    let urgency = match fields.0.len() {
+        20 => None,
+        _ => Some(u8::from_be_bytes(fields.take()?)),
+    };
+    Ok(MendKey { urgency, segment: fields.segment()? })
 }
 
 pub(crate) fn parse_release(key: &[u8]) -> Result<PartId, StoreError> {
@@ -222,11 +222,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn keys_read_back_and_lie_in_their_ranges(id in segment_id(), number: u32, shard: [u8; 32]) {
+        fn keys_read_back_and_lie_in_their_ranges(id in segment_id(), urgency: u8, number: u32, shard: [u8; 32]) {
             let (donor, shard) = (NodeId(number), ShardId(shard));
             prop_assert_eq!(parse_node(&node(donor)).ok(), Some(donor));
             prop_assert_eq!(parse_segment(&segment(&id)).ok(), Some(id));
-            prop_assert_eq!(parse_mend(&mend(&id)).ok(), Some(id));
+            let (key, old) = (mend(urgency, &id), join(&[MEND, &id.part.0, &id.index.to_be_bytes()]));
+            prop_assert_eq!(parse_mend(&key).ok(), Some(MendKey { urgency: Some(urgency), segment: id }));
+            prop_assert_eq!(parse_mend(&old).ok(), Some(MendKey { urgency: None, segment: id }));
+            prop_assert!(holds(&mends(), &key) && holds(&mends_below(200), &key) == (urgency < 200));
             prop_assert_eq!(parse_release(&release(id.part)).ok(), Some(id.part));
             prop_assert_eq!(parse_doomed(&doomed(donor, &shard)).ok(), Some(shard));
             let key = holding(donor, &shard, &id);
@@ -238,22 +241,21 @@ mod tests {
         }
 
         #[test]
-        fn a_page_of_holdings_covers_what_lies_above_one_shard_up_to_another(a: [u8; 32], b: [u8; 32], c: [u8; 32], id in segment_id()) {
+        fn a_page_of_holdings_covers_what_lies_from_one_shard_through_another(a: [u8; 32], b: [u8; 32], c: [u8; 32], id in segment_id()) {
             let (donor, a, b, c) = (NodeId(7), ShardId(a), ShardId(b), ShardId(c));
-            let inside = holds(&holdings_between(donor, Some(a), Some(b)), &holding(donor, &c, &id));
-            prop_assert_eq!(inside, a < c && c <= b);
-            prop_assert_eq!(holds(&holdings_between(donor, None, Some(b)), &holding(donor, &c, &id)), c <= b);
-            prop_assert_eq!(holds(&holdings_between(donor, Some(a), None), &holding(donor, &c, &id)), a < c);
+            prop_assert_eq!(holds(&holdings_between(donor, &a, &b), &holding(donor, &c, &id)), a <= c && c <= b);
         }
     }
 
     #[test]
     fn the_edges_of_the_id_space_are_covered() {
         let id = SegmentId { part: PartId([0xff; 16]), index: u32::MAX };
-        let highest = ShardId([0xff; 32]);
-        assert!(holds(&holdings_between(NodeId(1), None, Some(highest)), &holding(NodeId(1), &highest, &id)));
-        assert!(!holds(&holdings_between(NodeId(1), Some(highest), None), &holding(NodeId(1), &highest, &id)));
+        let (lowest, highest) = (ShardId([0; 32]), ShardId([0xff; 32]));
+        for edge in [lowest, highest] {
+            assert!(holds(&holdings_between(NodeId(1), &lowest, &highest), &holding(NodeId(1), &edge, &id)));
+            assert!(!holds(&holdings_between(NodeId(1), &lowest, &highest), &holding(NodeId(2), &edge, &id)));
+        }
         assert!(!holds(&holdings_of(NodeId(1)), &holding(NodeId(2), &ShardId([0; 32]), &id)));
-        assert!(parse_segment(b"s/short").is_err() && parse_node(b"s/").is_err());
+        assert!(parse_segment(b"s/short").is_err() && parse_node(b"s/").is_err() && parse_mend(b"r/").is_err());
     }
 }

@@ -18,10 +18,13 @@ mod http;
 mod keyspace;
 mod limits;
 mod map;
+mod metrics;
 #[cfg(test)]
 mod scenario;
 mod secrets;
 mod service;
+#[doc(hidden)]
+pub mod simulation;
 mod state;
 mod tables;
 mod tasks;
@@ -107,15 +110,20 @@ pub struct Running {
     /// The address it listens at.
     pub addr: SocketAddr,
     pub links: Links,
+    /// The address of the metrics, if they are served.
+    pub metrics_addr: Option<SocketAddr>,
     server: JoinHandle<()>,
+    metrics: Option<JoinHandle<()>>,
     ticks: Ticks,
 }
 
 impl Running {
     /// Waits until the shutdown is through: requests answered, background steps ended.
     pub async fn wait(self) {
-        if let Err(error) = self.server.await {
-            tracing::error!("the listener ended: {error}");
+        for listener in [Some(self.server), self.metrics].into_iter().flatten() {
+            if let Err(error) = listener.await {
+                tracing::error!("a listener ended: {error}");
+            }
         }
         self.ticks.join().await;
     }
@@ -128,11 +136,32 @@ impl Running {
 pub async fn start(config: CoordinatorConfig, shutdown: Shutdown) -> Result<Running, CoordinatorError> {
     let listener = nodio_host::bind(config.listen).await?;
     let addr = listener.local_addr().map_err(CoordinatorError::NoAddress)?;
+    let scraped = match config.metrics_listen {
+        Some(listen) => Some(nodio_host::bind(listen).await?),
+        None => None,
+    };
     let coordinator = Coordinator::open(CoordinatorConfig { listen: addr, ..config }).await?;
     let links = coordinator.links();
     let (folder, operator) = (coordinator.config.data.clone(), links.operator.clone());
     nodio_host::blocking(move || secrets::write_operator_link(&folder, &operator)).await??;
-    Ok(serve(coordinator, listener, addr, links, shutdown))
+    let running = serve(coordinator, listener, addr, links, shutdown.clone());
+    match scraped {
+        Some(scraped) => running.with_metrics(scraped, shutdown),
+        None => Ok(running),
+    }
+}
+
+impl Running {
+    fn with_metrics(self, listener: TcpListener, shutdown: Shutdown) -> Result<Self, CoordinatorError> {
+        let addr = listener.local_addr().map_err(CoordinatorError::NoAddress)?;
+        let served = tokio::spawn(metrics::serve(self.coordinator.clone(), listener, shutdown));
+        if addr.ip().is_loopback() {
+            tracing::info!(%addr, "metrics are served");
+        } else {
+            tracing::warn!(%addr, "metrics are served to whoever reaches this address");
+        }
+        Ok(Self { metrics_addr: Some(addr), metrics: Some(served), ..self })
+    }
 }
 
 fn serve(coordinator: Arc<Coordinator>, listener: TcpListener, addr: SocketAddr, links: Links, shutdown: Shutdown) -> Running {
@@ -141,5 +170,5 @@ fn serve(coordinator: Arc<Coordinator>, listener: TcpListener, addr: SocketAddr,
     let service = router(coordinator.clone());
     let server = tokio::spawn(nodio_host::serve(listener, service, ServeOptions::default(), shutdown));
     tracing::info!(%addr, "the coordinator listens");
-    Running { coordinator, addr, links, server, ticks }
+    Running { coordinator, addr, links, metrics_addr: None, server, metrics: None, ticks }
 }

@@ -76,6 +76,10 @@ pub struct GatewayConfig {
     pub sweep_age_ms: u64,
     /// Time between two walks over all parts in search of such, milliseconds.
     pub sweep_every_ms: u64,
+    /// Time between two counts of how safe each bucket's data is, milliseconds.
+    pub durability_every_ms: u64,
+    /// Address at which `GET /metrics` is answered to anybody; unset: nowhere.
+    pub metrics_listen: Option<SocketAddr>,
 }
 
 impl Default for GatewayConfig {
@@ -97,6 +101,8 @@ impl Default for GatewayConfig {
             release_every_ms: 1000,
             sweep_age_ms: 7 * 24 * 60 * 60 * 1000,
             sweep_every_ms: 6 * 60 * 60 * 1000,
+            durability_every_ms: 10 * 60 * 1000,
+            metrics_listen: None,
         }
     }
 }
@@ -123,6 +129,7 @@ impl GatewayConfig {
         must("connections_max", "1 or more", self.connections_max >= 1)?;
         must("release_every_ms", "10 or more", self.release_every_ms >= 10)?;
         must("sweep_every_ms", "100 or more", self.sweep_every_ms >= 100)?;
+        must("durability_every_ms", "1000 (a second) or more", self.durability_every_ms >= 1000)?;
         must("sweep_age_ms", "60000 (a minute) or more", self.sweep_age_ms >= 60_000)
     }
 
@@ -195,15 +202,20 @@ mod tests {
             "release_every_ms",
             "sweep_age_ms",
             "sweep_every_ms",
+            "durability_every_ms",
+            "metrics_listen",
         ];
         assert_eq!(keys.iter().find(|key| !shown(key)), None);
     }
 
     #[test]
     fn what_is_commented_out_parses_too() {
-        let text = include_str!("../../config/gateway.toml").replace("\n# link =", "\nlink =").replace("\n# file =", "\nfile =");
+        let mut text = include_str!("../../config/gateway.toml").to_owned();
+        for key in ["link", "file", "metrics_listen"] {
+            text = text.replace(&format!("\n# {key} ="), &format!("\n{key} ="));
+        }
         let config: GatewayConfig = toml::from_str(&text).unwrap();
-        assert!(config.link.is_some() && config.key.file.is_some());
+        assert!(config.link.is_some() && config.key.file.is_some() && config.metrics_listen.is_some());
     }
 
     #[test]

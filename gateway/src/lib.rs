@@ -16,6 +16,7 @@ mod checksum;
 pub mod config;
 pub mod keys;
 mod limits;
+mod meter;
 mod names;
 mod pipeline;
 mod rows;

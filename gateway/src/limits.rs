@@ -41,3 +41,17 @@ pub(crate) const GRANT_AHEAD_BYTES: usize = 8 * 1024 * 1024;
 pub(crate) const SUMMARY_S: u64 = 10;
 /// A request that waits longer than this for buffer space is told to slow down.
 pub(crate) const BUDGET_WAIT_MS_MAX: u64 = 20_000;
+
+/// Versions looked at in one step of the count of durability.
+pub(crate) const DURABILITY_STEP_VERSIONS: usize = 500;
+/// Look at whether a count is due, and how long one that failed waits.
+pub(crate) const DURABILITY_LOOK_MS: u64 = 1_000;
+pub(crate) const DURABILITY_RETRY_MS: u64 = 30_000;
+
+/// Buckets, and versions of objects, in one answer on the admin socket.
+pub(crate) const PAGE_BUCKETS_MAX: usize = 1_000;
+pub(crate) const PAGE_VERSIONS_MAX: usize = 1_000;
+/// An answer ends behind the version that brought it to so many parts; one version has at most 10,000.
+pub(crate) const PAGE_PARTS_MAX: usize = 10_000;
+/// Parts waiting to be released are counted up to here.
+pub(crate) const WAITING_PARTS_MAX: u64 = 100_000;

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   open:   lock the folder ─► master key ─► metadata ─► pipeline
-//!   start:  listen ─► guard, s3s, operations      ticks: release what was deleted, sweep what a crash left      admin socket
+//!   start:  listen ─► guard, s3s, operations      ticks: release what was deleted, sweep what a crash left, count how safe it all is
+//!                                                   admin socket      gauges, if asked for
 //! ```
 
 mod background;
@@ -20,9 +21,10 @@ use nodio_wire::donor::Transport;
 use nodio_wire::fleet::Fleet;
 use tokio::task::JoinHandle;
 
-use crate::admin;
+use crate::admin::{self, Desk};
 use crate::config::{BadSetting, GatewayConfig};
 use crate::keys::KeyError;
+use crate::meter::{Meter, serve_metrics};
 use crate::names::{BadName, BucketName, UserId};
 use crate::pipeline::{Pipeline, PipelineOptions};
 use crate::s3::{Api, endpoint};
@@ -44,7 +46,7 @@ pub enum OpenError {
     Tables(#[from] TableError),
     #[error(transparent)]
     Listen(#[from] ListenError),
-    #[error("can't make the socket for `nodio keys` in {folder}: {source}")]
+    #[error("can't make the admin socket in {folder}: {source}")]
     Admin { folder: String, source: std::io::Error },
     #[error("{0}")]
     Panicked(String),
@@ -79,6 +81,18 @@ impl Gateway {
         &self.opened.tables
     }
 
+    /// Whether there is a bucket of this name.
+    ///
+    /// # Errors
+    /// [`BucketError`].
+    pub async fn has_bucket(&self, bucket: &str) -> Result<bool, BucketError> {
+        match self.opened.tables.bucket(&BucketName::parse(bucket)?).await {
+            Ok(_) => Ok(true),
+            Err(TableError::NoSuchBucket) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Makes the bucket for the user unless it is the user's already.
     ///
     /// # Errors
@@ -102,9 +116,16 @@ impl Gateway {
         let Self { config, opened, pipeline } = self;
         let listener = bind(config.listen).await?;
         let addr = listener.local_addr().map_err(|source| ListenError::Failed { address: config.listen, source })?;
+        let metrics = match config.metrics_listen {
+            Some(metrics_listen) => Some(bind(metrics_listen).await?),
+            None => None,
+        };
+        let metrics_addr = metrics.as_ref().and_then(|listener| listener.local_addr().ok());
         let socket = admin::listen(&config.data).map_err(|source| admin_error(&config, source))?;
         let ticks = Ticks::new(shutdown.clone());
+        let meter = Meter::new(opened.tables.clone(), pipeline.clone(), config.durability_every_ms);
         background::spawn(&ticks, &config, &opened.tables, &pipeline);
+        background::spawn_meter(&ticks, &meter);
 
         let api = Api { tables: opened.tables.clone(), pipeline, region: config.region.as_str().into() };
         let options = ServeOptions {
@@ -113,8 +134,10 @@ impl Gateway {
             ..ServeOptions::default()
         };
         let serving = tokio::spawn(serve(listener, endpoint(api, &config.domains), options, shutdown.clone()));
-        let answering = tokio::spawn(admin::serve(socket, opened.tables.clone(), shutdown));
-        Ok(Running { addr, opened, ticks, serving, answering })
+        let desk = Desk::open(opened.tables.clone(), meter.clone(), &config);
+        let answering = tokio::spawn(admin::serve(socket, desk, shutdown.clone()));
+        let measuring = metrics.map(|listener| tokio::spawn(serve_metrics(listener, meter, shutdown)));
+        Ok(Running { addr, metrics_addr, opened, ticks, serving, answering, measuring })
     }
 }
 
@@ -134,10 +157,12 @@ pub enum BucketError {
 /// A gateway that serves.
 pub struct Running {
     addr: SocketAddr,
+    metrics_addr: Option<SocketAddr>,
     opened: Opened,
     ticks: Ticks,
     serving: JoinHandle<()>,
     answering: JoinHandle<()>,
+    measuring: Option<JoinHandle<()>>,
 }
 
 /// Opens and starts a gateway.
@@ -159,6 +184,11 @@ impl Running {
         self.addr
     }
 
+    /// Where the gauges are, if anywhere.
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics_addr
+    }
+
     /// The metadata: for access keys.
     pub fn tables(&self) -> &Tables {
         &self.opened.tables
@@ -176,8 +206,11 @@ impl Running {
 
     /// Returns once the shutdown has begun and everything has ended: requests, background work, the admin socket.
     pub async fn wait(self) {
-        let Self { opened, ticks, serving, answering, .. } = self;
+        let Self { opened, ticks, serving, answering, measuring, .. } = self;
         let _ = tokio::join!(serving, answering);
+        if let Some(measuring) = measuring {
+            let _ = measuring.await;
+        }
         ticks.join().await;
         // Closing the metadata waits for its last commit.
         drop(opened);

@@ -1,4 +1,4 @@
-//! The flags of `nodio-node` and of `nodio node`, and the run of a donor from them.
+//! The command line of `nodio-node` and of `nodio node`: flags alone run a donor, `leave` says goodbye to the network.
 
 use std::path::PathBuf;
 
@@ -7,18 +7,34 @@ use toml::{Table, Value};
 
 use crate::config::NodeConfig;
 use crate::error::NodeError;
+use crate::leave::LeaveArgs;
 
-/// Flags win over the environment (NODIO_NODE_*), which wins over the file.
+/// What to do; without a command, run a donor.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct NodeArgs {
+    #[command(flatten)]
+    pub flags: NodeFlags,
+    #[command(subcommand)]
+    pub command: Option<NodeCommand>,
+}
+
+#[derive(Debug, Clone, clap::Subcommand)]
+pub enum NodeCommand {
+    /// Leave the network: the running donor's shards are copied elsewhere, then it is released with a receipt
+    Leave(LeaveArgs),
+}
+
+/// Flags win over the environment (NODIO_NODE_*), which wins over the file. Those that find a donor are known to every command.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct NodeFlags {
     /// Configuration file (TOML)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
     /// The invite, needed for the first start only: nodio://HOST:PORT/donor#SECRET
     #[arg(long, value_name = "LINK")]
     pub invite: Option<String>,
     /// Folder of the shards and of the donor's identity
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", global = true)]
     pub data: Option<PathBuf>,
     /// Address to listen on, such as 0.0.0.0:7400
     #[arg(long, value_name = "ADDR")]
@@ -27,7 +43,7 @@ pub struct NodeArgs {
     #[arg(long, value_name = "URL")]
     pub advertise: Option<String>,
     /// The coordinator's base URL, if it has moved
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", global = true)]
     pub coordinator: Option<String>,
     /// Most disk space the shards may take, such as "50 GiB"
     #[arg(long, value_name = "SIZE")]
@@ -43,7 +59,7 @@ pub struct NodeArgs {
     pub no_fsync: bool,
 }
 
-impl NodeArgs {
+impl NodeFlags {
     /// The configuration of file, environment and these flags.
     pub fn load(&self) -> Result<NodeConfig, NodeError> {
         NodeConfig::load(self.config.as_deref(), self.table())
@@ -70,12 +86,26 @@ impl NodeArgs {
     }
 }
 
-/// Runs a donor until SIGINT or SIGTERM.
+impl NodeArgs {
+    /// True if this runs a donor, whose log is worth reading; false for a command that speaks to a person.
+    pub fn is_donor(&self) -> bool {
+        self.command.is_none()
+    }
+}
+
+/// Runs a donor until SIGINT or SIGTERM, or does what the command says.
 ///
 /// # Errors
 /// One line for the person at the terminal; the process should end with a code other than 0.
 pub async fn run(args: NodeArgs) -> Result<(), NodeError> {
-    let config = args.load()?;
+    match args.command {
+        None => donate(&args.flags).await,
+        Some(NodeCommand::Leave(leave)) => crate::leave(&args.flags, &leave).await,
+    }
+}
+
+async fn donate(flags: &NodeFlags) -> Result<(), NodeError> {
+    let config = flags.load()?;
     let shutdown = Shutdown::on_signals();
     match crate::start(config, shutdown).await {
         Ok(node) => node.wait().await,
@@ -90,13 +120,13 @@ mod tests {
 
     #[test]
     fn flags_become_configuration() {
-        let args = NodeArgs {
+        let args = NodeFlags {
             data: Some("here".into()),
             listen: Some("127.0.0.1:0".into()),
             capacity: Some("5 GiB".into()),
             operator: Some("7".into()),
             no_fsync: true,
-            ..NodeArgs::default()
+            ..NodeFlags::default()
         };
         let config = args.load().unwrap();
         assert_eq!(config.data, PathBuf::from("here"));
@@ -106,8 +136,27 @@ mod tests {
 
     #[test]
     fn a_flag_that_cannot_be_read_is_named_and_no_secret_is_said() {
-        let args = NodeArgs { invite: Some("nodio://h/donor#deadbeef".into()), ..NodeArgs::default() };
+        let args = NodeFlags { invite: Some("nodio://h/donor#deadbeef".into()), ..NodeFlags::default() };
         let error = args.load().unwrap_err().to_string();
         assert!(error.contains("invite") && !error.contains("deadbeef") && !error.contains('\n'), "{error}");
+    }
+
+    #[derive(clap::Parser)]
+    struct Cli {
+        #[command(flatten)]
+        node: NodeArgs,
+    }
+
+    #[test]
+    fn flags_alone_run_a_donor_and_leave_finds_its_folder_on_either_side() {
+        let parse = |line: &str| <Cli as clap::Parser>::try_parse_from(line.split(' ')).unwrap().node;
+        let donor = parse("nodio-node --data here --capacity 5GiB");
+        assert!(donor.is_donor() && donor.flags.data == Some("here".into()));
+        for line in ["nodio-node --data here leave --cancel", "nodio-node leave --data here --cancel"] {
+            let args = parse(line);
+            let Some(NodeCommand::Leave(leave)) = &args.command else { panic!("{line}") };
+            assert!(leave.cancel && !leave.no_wait && args.flags.data == Some("here".into()), "{line}");
+        }
+        assert!(<Cli as clap::Parser>::try_parse_from(["nodio-node", "leave", "--capacity", "5 GiB"]).is_err());
     }
 }

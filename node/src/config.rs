@@ -6,10 +6,17 @@ use std::path::{Path, PathBuf};
 use nodio_wire::link::Link;
 use serde::Deserialize;
 
+use crate::agent::Scrubbing;
 use crate::error::NodeError;
-use crate::limits::{CAPACITY_BYTES, CAPACITY_MIN_BYTES, REPAIR_SLOTS, VOLUME_BYTES, VOLUME_MIN_BYTES, VOLUMES_MAX};
+use crate::limits::{
+    CAPACITY_BYTES, CAPACITY_MIN_BYTES, REPAIR_SLOTS, SCRUB_DAYS, SCRUB_SHARE, TRASH_DAYS, VOLUME_BYTES, VOLUME_MIN_BYTES,
+    VOLUMES_MAX,
+};
 use crate::size::ByteSize;
 use crate::store::StoreOptions;
+
+const DAY_MS: f64 = 86_400_000.0;
+const DAYS_MAX: f64 = 3650.0;
 
 /// Prefix of the environment's variables.
 pub const ENV_PREFIX: &str = "NODIO_NODE";
@@ -39,8 +46,14 @@ pub struct NodeConfig {
     pub operator: Option<String>,
     /// Where it stands. Donors of one zone share a failure domain.
     pub zone: Option<String>,
-    /// Rebuilds at once.
+    /// Rebuilds and pushes at once.
     pub repair_slots: u32,
+    /// Days that a shard which nobody needs any more is kept before it is deleted for good; 0 deletes at once.
+    pub trash_days: f64,
+    /// Days in which the donor reads every shard once, to find rot; 0 never does.
+    pub scrub_days: f64,
+    /// Most of its time that the donor spends on that reading, 0 to 1.
+    pub scrub_share: f64,
 }
 
 impl Default for NodeConfig {
@@ -58,6 +71,9 @@ impl Default for NodeConfig {
             operator: None,
             zone: None,
             repair_slots: REPAIR_SLOTS,
+            trash_days: TRASH_DAYS,
+            scrub_days: SCRUB_DAYS,
+            scrub_share: SCRUB_SHARE,
         }
     }
 }
@@ -79,6 +95,7 @@ impl NodeConfig {
         if self.repair_slots == 0 || self.repair_slots > 64 {
             return wrong(format!("repair_slots is {}, it must be 1 to 64", self.repair_slots));
         }
+        self.check_pace()?;
         if let Some(link) = &self.invite
             && link.who != nodio_wire::auth::Who::Joining
         {
@@ -92,6 +109,29 @@ impl NodeConfig {
             }
         }
         Ok(())
+    }
+
+    fn check_pace(&self) -> Result<(), NodeError> {
+        for (name, days) in [("trash_days", self.trash_days), ("scrub_days", self.scrub_days)] {
+            if !(0.0..=DAYS_MAX).contains(&days) {
+                return Err(NodeError::Config(format!("{name} is {days}, it must be 0 to {DAYS_MAX}")));
+            }
+        }
+        if self.scrub_share > 0.0 && self.scrub_share <= 1.0 {
+            return Ok(());
+        }
+        Err(NodeError::Config(format!("scrub_share is {}, it must be above 0 and at most 1", self.scrub_share)))
+    }
+
+    /// How long a surplus shard is kept.
+    pub(crate) fn trash_ms(&self) -> u64 {
+        (self.trash_days * DAY_MS) as u64
+    }
+
+    /// How the donor reads all its shards; `None` if it doesn't.
+    pub(crate) fn scrubbing(&self) -> Option<Scrubbing> {
+        let cycle_ms = (self.scrub_days * DAY_MS) as u64;
+        (self.scrub_days > 0.0).then_some(Scrubbing { cycle_ms, share: self.scrub_share })
     }
 
     /// Bytes to hold, as said or by default.
@@ -177,11 +217,29 @@ mod tests {
 
     #[test]
     fn values_that_cannot_work_are_refused() {
-        for bad in ["capacity = '1 MiB'", "repair_slots = 0", "advertise = 'home.example:7400'", "coordinator = 'http://h:1/api'"]
-        {
+        for bad in [
+            "capacity = '1 MiB'",
+            "repair_slots = 0",
+            "advertise = 'home.example:7400'",
+            "coordinator = 'http://h:1/api'",
+            "trash_days = -1",
+            "scrub_days = 1e9",
+            "scrub_share = 0",
+            "scrub_share = 1.5",
+            "scrub_share = nan",
+        ] {
             let config = NodeConfig::load(None, bad.parse().unwrap()).unwrap();
             assert!(config.check().is_err(), "{bad} was taken");
         }
+    }
+
+    #[test]
+    fn days_are_whole_or_not_and_none_is_never() {
+        let config = NodeConfig::load(None, "trash_days = 0\nscrub_days = 0.5".parse().unwrap()).unwrap();
+        config.check().unwrap();
+        assert_eq!((config.trash_ms(), config.scrubbing().map(|scrubbing| scrubbing.cycle_ms)), (0, Some(43_200_000)));
+        let config = NodeConfig::load(None, "trash_days = 2\nscrub_days = 0".parse().unwrap()).unwrap();
+        assert!(config.trash_ms() == 2 * 86_400_000 && config.scrubbing().is_none());
     }
 
     #[test]

@@ -3,7 +3,9 @@
 //! ```text
 //!   gateways, donors ── shards, with tickets ──▶ http ──▶ store ──▶ DIR/volumes/*.vol
 //!                                                            ▲
-//!   coordinator ◀── register, heartbeat ── agent ── rebuild, delete ── (DIR/identity.json)
+//!   coordinator ◀── register, heartbeat ── agent ── rebuild, push, prove, delete, scrub
+//!        ▲                                    └ DIR/identity.json, DIR/standing.json
+//!        └────────── leave, standing ── leave: another process, while the donor goes on serving ─▶ DIR/receipt.json
 //! ```
 //! Promises: never more disk than it was given, the disk's reserve left free; a shard is acknowledged when it is on stable
 //! storage and served only if its bytes still match its name; nothing is answered without a ticket; one process per folder;
@@ -17,6 +19,7 @@ mod buffer;
 mod config;
 mod error;
 mod http;
+mod leave;
 mod limits;
 mod size;
 pub mod store;
@@ -33,12 +36,14 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use agent::identity::{Identity, Member};
-use agent::{Agent, Line, Worker, register};
-use store::{Compactor, Store};
+use agent::standing::Board;
+use agent::{Agent, Hands, Line, Worker, register};
+use store::{Compactor, Store, Totals};
 
-pub use args::{NodeArgs, run};
+pub use args::{NodeArgs, NodeCommand, NodeFlags, run};
 pub use config::{ENV_PREFIX, NodeConfig};
 pub use error::NodeError;
+pub use leave::{LeaveArgs, leave};
 pub use size::{BadSize, ByteSize};
 
 use limits::{COMPACT_EVERY_MS, DRAIN_MS, IDLE_MS};
@@ -127,12 +132,15 @@ impl Parts {
             ByteSize(totals.used_bytes),
             ByteSize(totals.capacity_bytes)
         );
+        warn_if_shrunk(&totals);
         let card = register::card(&self.config, url.clone(), identity.nonce());
-        let worker = Worker::new(self.store.clone(), Arc::new(HttpTransport::new(pool.clone())), self.config.repair_slots);
+        let (node, slots) = (member.node, self.config.repair_slots);
+        let transport = Arc::new(HttpTransport::new(pool.clone()));
+        let worker = Worker::new(Hands::new(node, self.store.clone(), transport, slots), slots);
         let line = Line { pool, coordinator, identity, card };
-        let agent = Agent::new(line, &member, self.store.clone(), worker, every);
-        let node = member.node;
-        let task = tokio::spawn(self.serve(member, agent, shutdown));
+        let board = Board::open(&self.config.data);
+        let agent = Agent::new(line, &member, self.store.clone(), worker, board.clone(), every);
+        let task = tokio::spawn(self.serve(member, agent, board, shutdown));
         Ok(RunningNode { node, addr, url, task })
     }
 
@@ -154,8 +162,8 @@ impl Parts {
     }
 
     /// Runs everything until the shutdown, and leaves in order.
-    async fn serve(self, member: Member, agent: Agent, shutdown: Shutdown) {
-        let router = http::router(http::Door::new(self.store.clone(), member.node, member.secret));
+    async fn serve(self, member: Member, agent: Agent, board: Board, shutdown: Shutdown) {
+        let router = http::router(http::Door::new(self.store.clone(), member.node, member.secret, board));
         let options = ServeOptions {
             header_timeout: Duration::from_millis(IDLE_MS),
             drain: Duration::from_millis(DRAIN_MS),
@@ -165,14 +173,40 @@ impl Parts {
         let beating = tokio::spawn(agent.run(shutdown.clone()));
         let ticks = Ticks::new(shutdown.clone());
         spawn_compaction(&ticks, self.store.clone());
+        agent::spawn_trash(&ticks, self.store.clone(), self.config.trash_ms());
+        let scrubbing = tokio::spawn(scrub(&self.config, self.store.clone(), shutdown.clone()));
         let (served, beaten) = tokio::join!(end(serving, &shutdown), end(beating, &shutdown));
         for error in [served.err(), beaten.err()].into_iter().flatten() {
             tracing::error!("the donor stops: {error}");
         }
         ticks.join().await;
+        if let Err(error) = scrubbing.await {
+            tracing::error!("the reading of the donor's own shards ended early: {error}");
+        }
         self.store.close().await;
         drop(self.lock);
         tracing::info!("donor {} has stopped", member.node);
+    }
+}
+
+/// A donor may offer less than it holds: it goes on, takes nothing new, and the coordinator has the surplus copied elsewhere.
+fn warn_if_shrunk(totals: &Totals) {
+    if totals.used_bytes > totals.capacity_bytes {
+        tracing::warn!(
+            "this donor holds {}, more than the {} it may take: it takes no more until enough was copied to other donors",
+            ByteSize(totals.used_bytes),
+            ByteSize(totals.capacity_bytes)
+        );
+    }
+}
+
+/// Reads the donor's own shards in the time configured, if at all.
+fn scrub(config: &NodeConfig, store: Store, shutdown: Shutdown) -> impl Future<Output = ()> + Send + 'static {
+    let scrubbing = config.scrubbing();
+    async move {
+        if let Some(scrubbing) = scrubbing {
+            scrubbing.run(store, shutdown).await;
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The numbers of a donor, unit last.
 
-use nodio_wire::limits::{BLOCK_BYTES, SHARD_BYTES_MAX};
+use nodio_wire::limits::{BLOCK_BYTES, CHALLENGES_MAX, SHARD_BYTES_MAX};
 
 /// Longest shard this store takes.
 pub(crate) const SHARD_MAX_BYTES: u32 = SHARD_BYTES_MAX as u32;
@@ -62,13 +62,46 @@ pub(crate) const SPENT_GROUP_MS: u64 = 10_000;
 pub(crate) const REPAIR_SLOTS: u32 = 2;
 /// Tasks accepted per repair slot, the running one included.
 pub(crate) const TASKS_PER_SLOT: u32 = 16;
-/// Source bytes held by all rebuilds together; one that needs more runs alone.
+/// Shard bytes held by all rebuilds and pushes together; one that needs more runs alone.
 pub(crate) const REPAIR_BYTES: usize = 32 << 20;
-/// Wait for one source of a rebuild.
+/// Bytes of every shard that are decoded in one go: what the decoder holds of a segment beside sources and results.
+pub(crate) const DECODE_COLUMN_BYTES: usize = 64 << 10;
+/// Wait for one source of a rebuild, and for a donor to take a pushed shard.
 pub(crate) const SOURCE_MS: u64 = 30_000;
+pub(crate) const PUSH_MS: u64 = 30_000;
+/// A source is slow after this: another is asked beside it, if there is one.
+pub(crate) const SOURCE_SLOW_MS: u64 = 1_000;
+/// Sources asked beside slow ones, at most.
+pub(crate) const SPARE_SOURCES: usize = 2;
+/// How long a donor's pace is remembered, and of how many donors.
+pub(crate) const PACE_KEPT_MS: u64 = 10 * 60_000;
+pub(crate) const PACES_MAX: usize = 1024;
 
+/// Challenges answered at once: each reads one shard whole.
+pub(crate) const AUDITS_AT_ONCE: usize = 2;
+/// Challenges in hand, answers not yet told included. What comes beyond is not answered, and asked again one day.
+pub(crate) const AUDITS_MAX: usize = 2 * CHALLENGES_MAX;
+
+/// Shards in one range of a reconciliation, about.
+pub(crate) const RANGE_SHARDS: u64 = 500;
 /// Shards in one page of the inventory: under a megabyte of JSON.
 pub(crate) const INVENTORY_PAGE: usize = 8192;
+/// Days that surplus shards stay in the trash unless configured otherwise.
+pub(crate) const TRASH_DAYS: f64 = 7.0;
+/// Shards deleted for good by one step, and the time between looks for any that are due.
+pub(crate) const TRASH_STEP_SHARDS: usize = 1024;
+pub(crate) const TRASH_EVERY_MS: u64 = 60_000;
+/// One reading of every shard held takes this many days unless configured otherwise ...
+pub(crate) const SCRUB_DAYS: f64 = 30.0;
+/// ... but never more than this share of the time.
+pub(crate) const SCRUB_SHARE: f64 = 0.05;
+/// Longest time between looks of the scrubber for something to read.
+pub(crate) const SCRUB_EVERY_MS: u64 = 60_000;
+
+/// The standing on disk lags behind by this much where only the amount left to copy has changed.
+pub(crate) const STANDING_LAG_MS: u64 = 10_000;
+/// Time between two looks of `leave` at how far the donor has come.
+pub(crate) const LEAVE_POLL_MS: u64 = 3_000;
 /// Shortest time between two heartbeats, so that finished work is told in groups.
 pub(crate) const BEAT_GAP_MS: u64 = 100;
 /// First wait after the coordinator didn't answer; doubles up to the heartbeat's interval.

@@ -18,8 +18,8 @@ const BLOCKING_THREADS_MAX: usize = 16;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    nodio_host::logs::init("info");
-    match donate(cli.node) {
+    nodio_host::logs::init(if cli.node.is_donor() { "info" } else { "error" });
+    match run(cli.node) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("nodio-node: {error}");
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn donate(args: NodeArgs) -> Result<(), NodeError> {
+fn run(args: NodeArgs) -> Result<(), NodeError> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.enable_all().max_blocking_threads(BLOCKING_THREADS_MAX).build();
     let runtime = runtime.map_err(|error| NodeError::Failed(format!("can't start threads: {error}")))?;

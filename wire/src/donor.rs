@@ -1,7 +1,7 @@
 //! Shard requests to a donor. Implemented over HTTP ([`crate::client::HttpTransport`]) and in memory ([`memory::MemoryTransport`]).
 //!
 //! ```text
-//!   PUT    /shards/{id}   body = the shard's bytes           201 stored, 200 already there
+//!   PUT    /shards/{id}   body = the shard's bytes           201 stored, 200 already there; with a receipt
 //!   GET    /shards/{id}   optional `range: bytes=a-b`        200 / 206
 //!   HEAD   /shards/{id}                                      200, content-length = shard length
 //!   DELETE /shards/{id}                                      204, also when it isn't there
@@ -42,11 +42,18 @@ pub enum DonorError {
     Other(String),
 }
 
+/// A donor's yes to a put.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// What proves it to the coordinator: see [`crate::ticket::receipt`].
+    pub receipt: Option<String>,
+}
+
 /// The way to donors. A call may be dropped at any await; deadlines are the caller's.
 #[async_trait]
 pub trait Transport: Send + Sync + 'static {
     /// Stores a shard; on `Ok` it is on the donor's stable storage.
-    async fn put(&self, addr: &str, ticket: &SignedTicket, id: ShardId, shard: Bytes) -> Result<(), DonorError>;
+    async fn put(&self, addr: &str, ticket: &SignedTicket, id: ShardId, shard: Bytes) -> Result<Stored, DonorError>;
 
     /// Reads a shard, or bytes `range` of it. The answer has the length asked for; its content is not yet to be believed.
     async fn get(&self, addr: &str, ticket: &SignedTicket, id: ShardId, range: Option<Range<u32>>) -> Result<Bytes, DonorError>;

@@ -124,6 +124,37 @@ pub struct FleetSummary {
     pub domains_up: u32,
 }
 
+/// How safe some segments are. Sums over disjoint sets of segments add up; the model is in `docs/DURABILITY.md`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Durability {
+    pub segments: u64,
+    /// Plaintext bytes, about.
+    pub bytes: u64,
+    /// Segments by how many live shards they have beyond those they need: `-1` (unreadable now) to the widest.
+    pub by_spare: std::collections::BTreeMap<i16, u64>,
+    /// Expected number of segments that can't be read at this moment, hidden damage included.
+    pub unreadable_now: f64,
+    /// Expected number of segments lost for good within a year, as the network is.
+    pub lost_per_year: f64,
+    /// The same, were there one donor more.
+    pub lost_per_year_next_donor: f64,
+    /// The same, had every segment one parity shard more.
+    pub lost_per_year_next_parity: f64,
+}
+
+impl Durability {
+    /// Takes in the figures of other segments.
+    pub fn add(&mut self, other: &Self) {
+        self.segments += other.segments;
+        self.bytes += other.bytes;
+        other.by_spare.iter().for_each(|(spare, count)| *self.by_spare.entry(*spare).or_default() += count);
+        self.unreadable_now += other.unreadable_now;
+        self.lost_per_year += other.lost_per_year;
+        self.lost_per_year_next_donor += other.lost_per_year_next_donor;
+        self.lost_per_year_next_parity += other.lost_per_year_next_parity;
+    }
+}
+
 /// One part with segments in the shard map, for the sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownPart {
@@ -154,4 +185,7 @@ pub trait Fleet: Send + Sync + 'static {
     async fn parts(&self, after: Option<PartId>, limit: u32) -> Result<Vec<KnownPart>, FleetError>;
 
     async fn summary(&self) -> Result<FleetSummary, FleetError>;
+
+    /// How safe the segments of these parts are; at most `PARTS_PER_ASK_MAX` parts. Unknown parts count nothing.
+    async fn durability(&self, parts: Vec<PartId>) -> Result<Durability, FleetError>;
 }

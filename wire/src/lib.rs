@@ -18,6 +18,7 @@ pub mod fleet;
 pub mod ids;
 pub mod limits;
 pub mod link;
+pub mod proof;
 pub mod ticket;
 
 pub use code::{Code, CodePolicy};

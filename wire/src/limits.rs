@@ -23,3 +23,16 @@ pub const GET_TICKET_MS: u64 = 60 * 60 * 1000;
 
 /// Time between two heartbeats unless configured otherwise.
 pub const HEARTBEAT_MS: u64 = 30_000;
+
+/// Finest division of all shard ids into ranges that a donor may send digests of: 2^16.
+pub const RANGE_BITS_MAX: u8 = 16;
+/// Challenges in one heartbeat's reply, and answers in one heartbeat.
+pub const CHALLENGES_MAX: usize = 64;
+/// Bytes of a shard that an audit asks for.
+pub const AUDIT_SLICE_BYTES: u32 = 16 * 1024;
+/// Bytes of a rebuilt shard that its maker proves.
+pub const PROBE_BYTES: u32 = 1024;
+/// Shards that did not pass named by one audit run.
+pub const AUDIT_FINDINGS_MAX: usize = 1000;
+/// Parts named by one request of an operator.
+pub const PARTS_PER_ASK_MAX: usize = 1000;

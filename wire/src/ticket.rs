@@ -13,6 +13,8 @@ use crate::ids::{NodeId, ShardId, UnixMs};
 
 /// The header a shard request carries.
 pub const HEADER: &str = "x-nodio-ticket";
+/// The header that a donor's yes to a put carries: its [`receipt`].
+pub const RECEIPT_HEADER: &str = "x-nodio-receipt";
 
 /// What a ticket allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -60,6 +62,12 @@ pub enum TicketError {
 }
 
 const MAC_BYTES: usize = 32;
+
+/// A donor's word, for the coordinator alone, that it stored `shard` under the ticket with this nonce. Hex of an HMAC under the donor's
+/// secret: whoever pushed the shard can carry it and can't make it up.
+pub fn receipt(secret: &Secret, shard: &ShardId, nonce: u64) -> String {
+    hex::encode(secret.mac(&[b"stored", &shard.0, &nonce.to_be_bytes()]))
+}
 
 impl Ticket {
     /// Signs the ticket under the donor's secret.

@@ -12,7 +12,8 @@ const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
 pub(super) struct Access {
     pub(super) endpoint: String,
     pub(super) region: String,
-    pub(super) bucket: String,
+    /// The first one, while it is there.
+    pub(super) bucket: Option<String>,
     pub(super) access_key: String,
     pub(super) secret_key: String,
 }
@@ -36,13 +37,15 @@ impl Access {
         let env_file = quoted(&env_file.display().to_string());
         let environment = indented(&self.environment());
         let secret_key = quoted(secret_key);
+        let make = if bucket.is_some() { "" } else { "  aws s3 mb s3://BUCKET\n" };
+        let bucket = bucket.as_deref().unwrap_or("BUCKET");
         format!(
             "\
 environment, also kept in {env_file}
 {environment}
 aws-cli
   . {env_file}
-  aws s3 cp FILE s3://{bucket}/
+{make}  aws s3 cp FILE s3://{bucket}/
   aws s3 ls s3://{bucket}/
 
 rclone
@@ -93,7 +96,7 @@ mod tests {
         Access {
             endpoint: "http://127.0.0.1:9000".into(),
             region: "us-east-1".into(),
-            bucket: "my-bucket".into(),
+            bucket: Some("my-bucket".into()),
             access_key: "AKIA1".into(),
             secret_key: secret.into(),
         }
@@ -121,5 +124,12 @@ mod tests {
         {
             assert!(lines.contains(wanted), "{wanted} is missing in:\n{lines}");
         }
+        assert!(lines.contains("s3://my-bucket/") && !lines.contains("aws s3 mb"));
+    }
+
+    #[test]
+    fn a_bucket_that_is_gone_is_not_named() {
+        let lines = Access { bucket: None, ..access("s") }.lines(Path::new("nodio-data/aws.env"));
+        assert!(lines.contains("  aws s3 mb s3://BUCKET\n  aws s3 cp FILE s3://BUCKET/\n") && !lines.contains("my-bucket"));
     }
 }

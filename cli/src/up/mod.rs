@@ -50,6 +50,10 @@ pub(crate) struct Args {
     /// Address at which further donors join.
     #[arg(long, default_value = "127.0.0.1:9100")]
     coordinator_listen: SocketAddr,
+    /// Host under which other machines, and this one, reach coordinator and donors, where that is not the address listened at. Donor N
+    /// then listens at the coordinator's port plus N. Remembered.
+    #[arg(long, value_name = "HOST")]
+    public_addr: Option<String>,
     /// First access key; made up unless given.
     #[arg(long, requires = "secret_key")]
     access_key: Option<String>,
@@ -78,17 +82,16 @@ impl Args {
             region: self.region.clone(),
             bucket: self.bucket.clone(),
             capacity_bytes: self.capacity.map(|size| size.0),
+            public_addr: self.public_addr.clone(),
         }
     }
 }
 
 pub(crate) async fn run(args: Args) -> Result<()> {
-    if args.coordinator_listen.ip().is_unspecified() {
-        return Err(Usage("--coordinator-listen must name the address at which other donors reach this machine".into()).into());
-    }
     let remembered = args.data.join("up.toml");
     let first = Settings::load(&remembered)?;
     let settings = Settings::settle(first.as_ref(), args.asked())?;
+    check_listen(args.coordinator_listen, &settings)?;
     ensure_folder(&args.data)?;
     let _lock = lock_folder(&args.data)?;
     let shutdown = Shutdown::on_signals();
@@ -109,6 +112,17 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
+/// Other machines need one address, and ports that stay.
+fn check_listen(listen: SocketAddr, settings: &Settings) -> Result<(), Usage> {
+    match &settings.public_addr {
+        None if listen.ip().is_unspecified() => {
+            Err(Usage("--coordinator-listen on all addresses needs --public-addr with the one that other machines reach".into()))
+        }
+        Some(_) if listen.port() == 0 => Err(Usage("--public-addr needs a --coordinator-listen with a port".into())),
+        _ => Ok(()),
+    }
+}
+
 /// The first key, made if there is none or given; the first bucket, made at the first start or where it is named.
 async fn first_access(args: &Args, settings: &Settings, gateway: &Gateway, first: bool) -> Result<Access> {
     let key = first_key(args, gateway.tables()).await?;
@@ -116,10 +130,12 @@ async fn first_access(args: &Args, settings: &Settings, gateway: &Gateway, first
         let made = gateway.ensure_bucket(&key.info.user_id, &settings.bucket).await;
         made.with_context(|| format!("the bucket {}", settings.bucket))?;
     }
+    // It may have been deleted since.
+    let there = gateway.has_bucket(&settings.bucket).await.with_context(|| format!("the bucket {}", settings.bucket))?;
     Ok(Access {
         endpoint: String::new(),
         region: settings.region.clone(),
-        bucket: settings.bucket.clone(),
+        bucket: there.then(|| settings.bucket.clone()),
         access_key: key.info.access_key,
         secret_key: key.secret.to_string(),
     })
@@ -148,16 +164,22 @@ fn welcome(data: &Path, settings: &Settings, access: &Access, first: bool) -> St
     let Settings { donors, code, .. } = settings;
     let Access { endpoint, region, bucket, .. } = access;
     let notice = if first { key_notice(&network::master_key(data)) } else { String::new() };
+    let hint = settings.hint().filter(|_| first).unwrap_or_default();
     let lines = access.lines(&data.join("aws.env"));
+    let bucket = bucket.as_ref().map(|bucket| format!(", bucket {bucket}")).unwrap_or_default();
+    let theirs = match settings.public_addr {
+        Some(_) => "--listen 0.0.0.0:7400 --advertise http://THEIR.ADDRESS:7400",
+        None => "--listen 127.0.0.1:0",
+    };
     let shown = data.display();
     format!(
         "\
 Nodio is up: {donors} donors, code {code} (any {} of them may vanish), data in {shown}
-endpoint {endpoint}, region {region}, bucket {bucket}
-
+endpoint {endpoint}, region {region}{bucket}
+{hint}
 {lines}
 how it fares    nodio status --data {shown}
-more donors     nodio node --data FOLDER --listen 127.0.0.1:0 --invite \"$(nodio invite --data {shown})\"
+more donors     nodio node --data FOLDER {theirs} --invite \"$(nodio invite --data {shown})\"
 
 {notice}ready
 ",

@@ -17,7 +17,7 @@ use nodio_wire::fleet::Fleet;
 
 use super::Args;
 use super::settings::Settings;
-use crate::coordinator::write_listen_file;
+use crate::coordinator::{write_listen_file, write_public_file};
 
 /// Everybody is near: a beat costs nothing, and the status page is fresh.
 const HEARTBEAT_MS: u64 = 5_000;
@@ -38,14 +38,16 @@ impl Network {
         let config = CoordinatorConfig {
             data: args.data.join("coordinator"),
             listen: args.coordinator_listen,
+            public_addr: settings.public_addr.as_ref().map(|host| format!("{host}:{}", args.coordinator_listen.port())),
             fsync: !args.no_fsync,
             domain: DomainRule::Node,
             heartbeat_ms: HEARTBEAT_MS,
             ..CoordinatorConfig::default()
         };
-        let data = config.data.clone();
+        let (data, public) = (config.data.clone(), config.public_addr.clone());
         let coordinator = nodio_coordinator::start(config, coordinator_stop.clone()).await.context("coordinator")?;
         write_listen_file(&data, coordinator.addr)?;
+        write_public_file(&data, public.as_deref())?;
         let mut network = Self { coordinator, coordinator_stop, donors: Vec::new() };
         for number in 1..=settings.donors {
             network.start_donor(args, settings, number).await.with_context(|| format!("donor {number}"))?;
@@ -55,11 +57,14 @@ impl Network {
     }
 
     async fn start_donor(&mut self, args: &Args, settings: &Settings, number: u32) -> Result<()> {
+        let (listen, advertise) = donor_addr(args.coordinator_listen, settings.public_addr.as_deref(), number)?;
         let config = NodeConfig {
             data: args.data.join("donors").join(number.to_string()),
-            listen: SocketAddr::new(args.coordinator_listen.ip(), 0),
+            listen,
+            advertise,
             invite: Some(self.coordinator.links.donor.clone()),
-            coordinator: Some(self.coordinator.links.donor.url()),
+            // The public address is for others; it may not lead back here.
+            coordinator: Some(endpoint(self.coordinator.addr)),
             capacity: Some(ByteSize(settings.capacity_bytes)),
             fsync: !args.no_fsync,
             ..NodeConfig::default()
@@ -120,6 +125,13 @@ impl Network {
     }
 }
 
+/// Where a donor listens, and what it says of itself. Other machines must be let in, so with a public host the ports are known.
+fn donor_addr(coordinator: SocketAddr, host: Option<&str>, number: u32) -> Result<(SocketAddr, Option<String>)> {
+    let Some(host) = host else { return Ok((SocketAddr::new(coordinator.ip(), 0), None)) };
+    let port = u16::try_from(u32::from(coordinator.port()) + number).context("no port is left above the coordinator's")?;
+    Ok((SocketAddr::new(coordinator.ip(), port), Some(format!("http://{host}:{port}"))))
+}
+
 /// Where clients on this machine reach an address listened at.
 pub(super) fn endpoint(listen: SocketAddr) -> String {
     let ip = match listen.ip() {
@@ -138,6 +150,16 @@ pub(super) fn master_key(data: &Path) -> std::path::PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn donors_with_a_public_host_listen_above_the_coordinator() {
+        let coordinator = "0.0.0.0:9100".parse().unwrap();
+        let public = donor_addr(coordinator, Some("home.example"), 2).unwrap();
+        assert_eq!(public, ("0.0.0.0:9102".parse().unwrap(), Some("http://home.example:9102".into())));
+        let private = donor_addr("127.0.0.1:9100".parse().unwrap(), None, 2).unwrap();
+        assert_eq!(private, ("127.0.0.1:0".parse().unwrap(), None));
+        assert!(donor_addr("0.0.0.0:65535".parse().unwrap(), Some("h"), 1).is_err());
+    }
 
     #[test]
     fn an_endpoint_can_be_connected_to() {

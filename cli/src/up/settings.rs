@@ -29,6 +29,9 @@ pub(super) struct Settings {
     /// Most disk space of each donor, bytes.
     #[serde(default = "capacity_default")]
     pub(super) capacity_bytes: u64,
+    /// Host under which other machines reach coordinator and donors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) public_addr: Option<String>,
 }
 
 fn capacity_default() -> u64 {
@@ -43,6 +46,7 @@ pub(super) struct Asked {
     pub(super) region: Option<String>,
     pub(super) bucket: Option<String>,
     pub(super) capacity_bytes: Option<u64>,
+    pub(super) public_addr: Option<String>,
 }
 
 impl Settings {
@@ -78,7 +82,31 @@ impl Settings {
         let bucket = text(asked.bucket, remembered.map(|settings| &settings.bucket), BUCKET_DEFAULT);
         let capacity_bytes =
             asked.capacity_bytes.or(remembered.map(|settings| settings.capacity_bytes)).unwrap_or(CAPACITY_BYTES_DEFAULT);
-        Ok(Self { donors, code, region, bucket, capacity_bytes })
+        let public_addr = asked.public_addr.or_else(|| remembered.and_then(|settings| settings.public_addr.clone()));
+        if public_addr.as_deref().is_some_and(|host| !is_host(host)) {
+            return Err(Usage("--public-addr must be a host name or address alone, without scheme and port".into()));
+        }
+        Ok(Self { donors, code, region, bucket, capacity_bytes, public_addr })
+    }
+
+    /// Where this machine is with so few donors that whole copies are all there can be: what more of them would change.
+    pub(super) fn hint(&self) -> Option<String> {
+        let wide = CodePolicy::Auto.resolve(DONORS_DEFAULT as usize);
+        let (copies, donors) = (self.code.n(), self.donors);
+        (self.code.k() == 1 && donors < DONORS_DEFAULT).then(|| {
+            format!(
+                "hint: with {donors} donors every byte is stored {copies} times; from --donors {DONORS_DEFAULT} on, --code {wide} takes {:.1} times the space\n",
+                wide.n() as f64 / wide.k() as f64
+            )
+        })
+    }
+}
+
+/// A name or an address; one of version 6 in brackets.
+fn is_host(text: &str) -> bool {
+    match text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
+        Some(inner) => inner.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '.' || c == '-'),
     }
 }
 
@@ -102,7 +130,14 @@ mod tests {
     use super::*;
 
     fn remembered(donors: u32, code: &str) -> Settings {
-        Settings { donors, code: code.parse().unwrap(), region: "eu-1".into(), bucket: "b".into(), capacity_bytes: 1 << 30 }
+        Settings {
+            donors,
+            code: code.parse().unwrap(),
+            region: "eu-1".into(),
+            bucket: "b".into(),
+            capacity_bytes: 1 << 30,
+            public_addr: None,
+        }
     }
 
     fn settled(had: Option<(u32, &str)>, donors: Option<u32>, code: Option<&str>) -> Result<String, String> {
@@ -137,6 +172,26 @@ mod tests {
         assert_eq!(settled(Some((6, "4/6")), Some(9), None), Ok("9 4/6".into()));
         assert_eq!(settled(Some((6, "4/6")), Some(9), Some("auto")), Ok("9 5/8".into()));
         assert!(settled(Some((6, "4/6")), Some(5), None).unwrap_err().contains("--donors 6 or more"));
+    }
+
+    #[test]
+    fn a_public_host_is_remembered_and_has_no_port() {
+        let asked = |host: &str| Asked { public_addr: Some(host.into()), ..Asked::default() };
+        for host in ["home.example", "192.168.1.5", "[2001:db8::1]"] {
+            let settings = Settings::settle(None, asked(host)).unwrap();
+            assert_eq!(Settings::settle(Some(&settings), Asked::default()).unwrap().public_addr.as_deref(), Some(host));
+        }
+        for bad in ["", "home.example:9100", "http://home.example", "2001:db8::1", "a/b"] {
+            assert!(Settings::settle(None, asked(bad)).is_err(), "{bad} was taken");
+        }
+    }
+
+    #[test]
+    fn few_donors_are_told_what_more_would_change() {
+        let hint = |donors, code| remembered(donors, code).hint();
+        let told = "hint: with 3 donors every byte is stored 3 times; from --donors 6 on, --code 4/6 takes 1.5 times the space\n";
+        assert_eq!(hint(3, "1/3").as_deref(), Some(told));
+        assert_eq!((hint(6, "1/5"), hint(4, "2/4")), (None, None));
     }
 
     #[test]

@@ -1,11 +1,14 @@
-//! `/api`: JSON for donors and operators.
+//! `/api`: JSON for donors, and what gateways and operators may ask as well.
 
 use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use nodio_wire::api::{Heartbeat, HeartbeatReply, Inventory, InventoryReply, Register, Registered, Status, TaskReport};
+use nodio_wire::api::{
+    Ask, Digests, DigestsReply, Heartbeat, HeartbeatReply, Inventory, InventoryReply, Leave, Register, Registered, Standing,
+    TaskReport,
+};
 use nodio_wire::auth::Who;
 use nodio_wire::fleet::{Fleet, FleetError, Grant, GrantRequest, Located};
 use nodio_wire::limits::SEGMENTS_PER_CALL_MAX;
@@ -16,12 +19,12 @@ use serde_json::{Value, json};
 
 use super::Failure;
 use super::gate::Signed;
-use crate::service::{Coordinator, ServiceError};
+use crate::service::Coordinator;
 
-type Answer<T> = Result<Json<T>, Failure>;
-type This = State<Arc<Coordinator>>;
+pub(super) type Answer<T> = Result<Json<T>, Failure>;
+pub(super) type This = State<Arc<Coordinator>>;
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     serde_json::from_slice(body).map_err(|error| Failure::new(StatusCode::BAD_REQUEST, format!("unreadable request: {error}")))
 }
 
@@ -50,6 +53,21 @@ pub(super) async fn heartbeat(State(this): This, Extension(signed): Extension<Si
 pub(super) async fn inventory(State(this): This, Extension(signed): Extension<Signed>) -> Answer<InventoryReply> {
     let page = own(&signed, |page: &Inventory| page.node)?;
     Ok(Json(this.inventory(page).await?))
+}
+
+pub(super) async fn digests(State(this): This, Extension(signed): Extension<Signed>) -> Answer<DigestsReply> {
+    let digests = own(&signed, |digests: &Digests| digests.node)?;
+    Ok(Json(this.digests(digests).await?))
+}
+
+pub(super) async fn leave(State(this): This, Extension(signed): Extension<Signed>) -> Answer<Standing> {
+    let leave = own(&signed, |leave: &Leave| leave.node)?;
+    Ok(Json(this.leave(leave).await?))
+}
+
+pub(super) async fn standing(State(this): This, Extension(signed): Extension<Signed>) -> Answer<Standing> {
+    let ask = own(&signed, |ask: &Ask| ask.node)?;
+    Ok(Json(this.standing(ask).await?))
 }
 
 pub(super) async fn complete_task(State(this): This, Path(id): Path<u64>, Extension(signed): Extension<Signed>) -> Answer<Value> {
@@ -85,11 +103,6 @@ pub(super) async fn manifest(
     let part: PartId = part.parse().map_err(|_| Failure::new(StatusCode::BAD_REQUEST, "a part is 32 hex digits"))?;
     let count = segments.count.unwrap_or(SEGMENTS_PER_CALL_MAX as u32);
     this.locate(part, segments.first, count).await.map(Json).map_err(failure)
-}
-
-pub(super) async fn status(State(this): This, Extension(signed): Extension<Signed>) -> Answer<Status> {
-    signed.body(|who| who == Who::Operator)?;
-    Ok(Json(this.status().await.map_err(ServiceError::from)?))
 }
 
 pub(super) async fn health() -> Json<Value> {

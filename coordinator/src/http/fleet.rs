@@ -66,3 +66,7 @@ pub(super) async fn summary(State(this): This, Extension(signed): Extension<Sign
     parse::<()>(&signed)?;
     Ok(answer(this.summary().await))
 }
+
+pub(super) async fn durability(State(this): This, Extension(signed): Extension<Signed>) -> Result<Response, Failure> {
+    Ok(answer(this.durability(parse(&signed)?).await))
+}

@@ -8,6 +8,7 @@
 mod api;
 mod fleet;
 mod gate;
+mod operator;
 
 use std::sync::Arc;
 
@@ -26,11 +27,19 @@ pub fn router(coordinator: Arc<Coordinator>) -> Router {
     Router::new()
         .route("/api/nodes/register", post(api::register))
         .route("/api/nodes/heartbeat", post(api::heartbeat))
+        .route("/api/nodes/digests", post(api::digests))
         .route("/api/nodes/inventory", post(api::inventory))
+        .route("/api/nodes/leave", post(api::leave))
+        .route("/api/nodes/standing", post(api::standing))
         .route("/api/replication-tasks/{id}/complete", post(api::complete_task))
         .route("/api/shards/placement-plan", post(api::placement_plan))
         .route("/api/files/{part}/manifest", get(api::manifest))
-        .route("/api/status", get(api::status))
+        .route("/api/status", get(operator::status))
+        .route("/api/drain", post(operator::drain))
+        .route("/api/inspect", post(operator::inspect))
+        .route("/api/audit", post(operator::audit))
+        .route("/api/audit/progress", post(operator::audit_progress))
+        .route("/api/repair", post(operator::repair))
         .route("/api/health", get(api::health))
         .route("/fleet/grant", post(fleet::grant))
         .route("/fleet/commit", post(fleet::commit))
@@ -39,6 +48,7 @@ pub fn router(coordinator: Arc<Coordinator>) -> Router {
         .route("/fleet/report", post(fleet::report))
         .route("/fleet/parts", post(fleet::parts))
         .route("/fleet/summary", post(fleet::summary))
+        .route("/fleet/durability", post(fleet::durability))
         .fallback(|| async { Failure::new(StatusCode::NOT_FOUND, "there is no such path") })
         .method_not_allowed_fallback(|| async { Failure::new(StatusCode::METHOD_NOT_ALLOWED, "not with this method") })
         .layer(from_fn_with_state(gate, gate::authenticate))

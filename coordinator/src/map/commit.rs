@@ -8,8 +8,9 @@ use nodio_wire::limits::{SEGMENTS_PER_CALL_MAX, SHARD_BYTES_MAX};
 use nodio_wire::{NodeId, UnixMs};
 
 use super::MapError;
+use super::holders::name;
 use crate::keyspace;
-use crate::tables::{Batch, HoldingRow, MendRow, Place, SegmentRow, read_segment};
+use crate::tables::{Batch, MendRow, Place, SegmentRow, read_segment};
 
 /// Refuses what can't be a commit of this protocol.
 pub(crate) fn check(segments: &[SegmentCommit], knows: impl Fn(NodeId) -> bool) -> Result<(), MapError> {
@@ -42,11 +43,13 @@ pub(crate) fn check(segments: &[SegmentCommit], knows: impl Fn(NodeId) -> bool) 
 }
 
 /// Enters the segments that aren't in the map yet, all in one commit. Returns which these were, by place in `segments`.
-/// `wants_mending` says that a row is to be looked at by the planner.
+/// `is_young` judges the grant of such a segment: under an old one the donors may have thrown its shards away as litter.
+/// `urgency` says whether a row is to be looked at by the planner, and how soon.
 pub(crate) async fn enter(
     store: &dyn Store,
     segments: &[SegmentCommit],
-    wants_mending: impl Fn(&SegmentRow) -> bool,
+    is_young: impl Fn(u64) -> bool,
+    urgency: impl Fn(&SegmentRow) -> Option<u8>,
     now: UnixMs,
 ) -> Result<Vec<usize>, MapError> {
     transact(store, async || {
@@ -55,9 +58,12 @@ pub(crate) async fn enter(
             match read_segment(store, &commit.segment).await? {
                 Some(known) if is_same(&known.row, commit) => {}
                 Some(_) => return Err(MapError::Refused(format!("segment {} is known with other shards", commit.segment))),
+                None if !is_young(commit.grant) => {
+                    return Err(MapError::Refused(format!("the grant of segment {} is too old", commit.segment)));
+                }
                 None => {
                     let row = row_of(commit, now);
-                    write(&mut batch, commit, &row, wants_mending(&row), now);
+                    write(&mut batch, commit, &row, urgency(&row), now);
                     fresh.push(at);
                 }
             }
@@ -74,19 +80,19 @@ fn is_same(known: &SegmentRow, commit: &SegmentCommit) -> bool {
 }
 
 fn row_of(commit: &SegmentCommit, now: UnixMs) -> SegmentRow {
-    let shards = commit.shards.iter().map(|shard| Place { id: shard.id, node: shard.node }).collect();
+    let shards = commit.shards.iter().map(|shard| Place { id: shard.id, holders: shard.node.into_iter().collect() }).collect();
     SegmentRow { code: commit.code, shard_bytes: commit.shard_bytes, committed: now, shards }
 }
 
-fn write(batch: &mut Batch, commit: &SegmentCommit, row: &SegmentRow, wants_mending: bool, now: UnixMs) {
+fn write(batch: &mut Batch, commit: &SegmentCommit, row: &SegmentRow, urgency: Option<u8>, now: UnixMs) {
     let key = keyspace::segment(&commit.segment);
     batch.absent(key.clone());
     batch.put(key, row);
     for (position, shard, node) in row.placed() {
-        batch.put(keyspace::holding(node, &shard, &commit.segment), &HoldingRow { position, since: now });
+        name(batch, &commit.segment, row.shard_bytes, position, &shard, node, now);
     }
-    if wants_mending {
-        batch.put(keyspace::mend(&commit.segment), &MendRow { since: now });
+    if let Some(urgency) = urgency {
+        batch.put(keyspace::mend(urgency, &commit.segment), &MendRow { since: now, forced: false });
     }
 }
 
@@ -100,10 +106,10 @@ mod tests {
     async fn a_commit_is_entered_once_and_a_retry_changes_nothing() {
         let store = store();
         let segments = [commit_of(0, 2, &[1, 2, 3, 0]), commit_of(1, 2, &[1, 2, 3, 4])];
-        let wants = |row: &SegmentRow| row.placed().count() < row.code.n();
-        assert_eq!(enter(&*store, &segments, wants, 5).await.expect("entered"), [0, 1]);
+        let wants = |row: &SegmentRow| (row.placed().count() < row.code.n()).then_some(150);
+        assert_eq!(enter(&*store, &segments, |_| true, wants, 5).await.expect("entered"), [0, 1]);
         let before = rows_of(&*store).await;
-        assert!(enter(&*store, &segments, wants, 6).await.expect("entered").is_empty());
+        assert!(enter(&*store, &segments, |_| false, wants, 6).await.expect("entered").is_empty());
         assert_eq!(rows_of(&*store).await, before);
         let kinds: Vec<u8> = before.iter().map(|(key, _)| key[0]).collect();
         assert_eq!(String::from_utf8_lossy(&kinds), "nnnnnnnrss");
@@ -113,12 +119,20 @@ mod tests {
     async fn other_shards_under_a_known_name_are_refused_whole() {
         let store = store();
         let known = commit_of(0, 2, &[1, 2, 3]);
-        enter(&*store, std::slice::from_ref(&known), |_| false, 5).await.expect("entered");
+        enter(&*store, std::slice::from_ref(&known), |_| true, |_| None, 5).await.expect("entered");
         let mut other = known;
         other.shards[1].id.0[0] ^= 1;
         let before = rows_of(&*store).await;
-        assert!(enter(&*store, &[commit_of(1, 2, &[1, 2, 3]), other], |_| false, 6).await.is_err());
+        assert!(enter(&*store, &[commit_of(1, 2, &[1, 2, 3]), other], |_| true, |_| None, 6).await.is_err());
         assert_eq!(rows_of(&*store).await, before);
+    }
+
+    #[tokio::test]
+    async fn under_an_old_grant_nothing_new_is_entered() {
+        let store = store();
+        let young = SegmentCommit { grant: 9, ..commit_of(1, 2, &[1, 2, 3]) };
+        assert!(enter(&*store, &[young, commit_of(0, 2, &[1, 2, 3])], |grant| grant == 9, |_| None, 5).await.is_err());
+        assert!(rows_of(&*store).await.is_empty());
     }
 
     #[test]

@@ -24,6 +24,12 @@ pub(crate) async fn due(store: &dyn Store, node: NodeId, busy: impl Fn(&ShardId)
     Ok(due)
 }
 
+/// Up to `limit` shards that a donor shall delete.
+pub(crate) async fn of(store: &dyn Store, node: NodeId, limit: usize) -> Result<Vec<ShardId>, StoreError> {
+    let rows = store.scan(keyspace::dooms_of(node), limit, Direction::Ascending).await?;
+    rows.iter().map(|row| keyspace::parse_doomed(&row.key)).collect()
+}
+
 /// These shards are deleted, or shall not be.
 pub(crate) async fn settle(store: &dyn Store, node: NodeId, shards: &[ShardId]) -> Result<(), StoreError> {
     if shards.is_empty() {
@@ -47,7 +53,7 @@ mod tests {
     #[tokio::test]
     async fn a_shard_that_is_named_again_is_not_deleted() {
         let store = store();
-        enter(&*store, &[commit_of(0, 2, &[1, 2, 3])], |_| false, 1).await.expect("entered");
+        enter(&*store, &[commit_of(0, 2, &[1, 2, 3])], |_| true, |_| None, 1).await.expect("entered");
         let mut batch = Batch::default();
         for id in [shard(0, 0), shard(5, 5), shard(6, 6)] {
             batch.put(keyspace::doomed(NodeId(1), &id), &DoomedRow { since: 1 });

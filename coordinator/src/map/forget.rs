@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 use nodio_meta::{Outcome, Store, StoreError, transact};
 use nodio_wire::{NodeId, SegmentId, ShardId, UnixMs};
 
+use super::holders::rewrite;
+use super::queue::put_unjudged;
 use crate::keyspace;
 use crate::limits::REPORTS_PER_COMMIT;
-use crate::tables::{Batch, DoomedRow, MendRow, NodeRow, SegmentRow, page, read, read_segment};
+use crate::tables::{Batch, NodeRow, SegmentRow, page, read, read_segment};
 
 /// One shard that a donor does not have as it should.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +22,8 @@ pub(crate) struct Fault {
 }
 
 /// Forgets that these donors hold these shards and queues the segments for repair. What the map doesn't say anyway is no error.
-/// `allows` has the last word on a segment: whether these positions of it may be emptied. Returns faults counted by donor.
+/// `allows` has the last word on a segment, from the row as it would be and the positions that lose a donor. Returns faults counted by
+/// donor.
 pub(crate) async fn forget(
     store: &dyn Store,
     faults: &[Fault],
@@ -50,14 +53,15 @@ async fn forget_some(
         let (mut batch, mut counts) = (Batch::default(), HashMap::new());
         for (segment, faults) in &by_segment {
             let Some(held) = read_segment(store, segment).await? else { continue };
-            let positions = positions_of(&held.row, faults);
-            if positions.is_empty() || !allows(&held.row, &positions) {
+            let (row, lost) = without(&held.row, faults);
+            let positions: Vec<u8> = lost.iter().map(|(position, _)| *position).collect();
+            if lost.is_empty() || !allows(&row, &positions) {
                 continue;
             }
-            batch.at(keyspace::segment(segment), held.version);
-            for node in empty(&mut batch, segment, held.row, &positions, faults, now) {
-                *counts.entry(node).or_default() += 1;
-            }
+            let corrupt = |node, shard: &ShardId| faults.iter().any(|f| f.corrupt && f.node == node && f.shard == *shard);
+            rewrite(&mut batch, segment, &held, &row, corrupt, now);
+            put_unjudged(&mut batch, segment, now);
+            lost.iter().for_each(|(_, node)| *counts.entry(*node).or_default() += 1);
         }
         if batch.writes_nothing() {
             return Ok(Outcome::Done(counts));
@@ -68,34 +72,15 @@ async fn forget_some(
     .await
 }
 
-fn positions_of(row: &SegmentRow, faults: &[Fault]) -> Vec<u8> {
-    let faulty =
-        |(_, shard, node): &(u8, ShardId, NodeId)| faults.iter().any(|fault| fault.shard == *shard && fault.node == *node);
-    row.placed().filter(faulty).map(|(position, _, _)| position).collect()
-}
-
-/// Writes the row without these positions; returns the donors that held them.
-fn empty(
-    batch: &mut Batch,
-    segment: &SegmentId,
-    mut row: SegmentRow,
-    positions: &[u8],
-    faults: &[Fault],
-    now: UnixMs,
-) -> Vec<NodeId> {
-    let mut emptied = Vec::new();
-    for position in positions {
-        let place = &mut row.shards[usize::from(*position)];
-        let Some(node) = place.node.take() else { continue };
-        batch.delete(keyspace::holding(node, &place.id, segment));
-        if faults.iter().any(|fault| fault.corrupt && fault.node == node && fault.shard == place.id) {
-            batch.put(keyspace::doomed(node, &place.id), &DoomedRow { since: now });
-        }
-        emptied.push(node);
+/// The row without the faulty holders, and who they were, by position.
+fn without(row: &SegmentRow, faults: &[Fault]) -> (SegmentRow, Vec<(u8, NodeId)>) {
+    let (mut row, mut lost) = (row.clone(), Vec::new());
+    for (position, place) in (0u8..).zip(&mut row.shards) {
+        let faulty = |node: &NodeId| faults.iter().any(|fault| fault.shard == place.id && fault.node == *node);
+        lost.extend(place.holders.iter().filter(|node| faulty(node)).map(|node| (position, *node)));
+        place.holders.retain(|node| !lost.contains(&(position, *node)));
     }
-    batch.put(keyspace::segment(segment), &row);
-    batch.put(keyspace::mend(segment), &MendRow { since: now });
-    emptied
+    (row, lost)
 }
 
 async fn count_faults(store: &dyn Store, batch: &mut Batch, counts: &HashMap<NodeId, u64>) -> Result<(), StoreError> {
@@ -126,8 +111,11 @@ pub(crate) async fn missing_at(store: &dyn Store, node: NodeId, shard: ShardId) 
 #[cfg(test)]
 mod tests {
     use super::super::commit::enter;
-    use super::super::testing::{assert_consistent, commit_of, has, holders, rows_of, segment, shard, store};
+    use super::super::record::{Rebuilt, record};
+    use super::super::testing::{assert_consistent, commit_of, has, holders, named, rows_of, segment, shard, store};
     use super::*;
+    use crate::state::repair::urgency;
+    use crate::state::view::tests::view;
 
     fn fault(index: u32, position: u8, node: u32, corrupt: bool) -> Fault {
         Fault { segment: segment(index), shard: shard(index, position), node: NodeId(node), corrupt }
@@ -136,11 +124,15 @@ mod tests {
     #[tokio::test]
     async fn a_reported_shard_is_forgotten_queued_and_if_corrupt_deleted() {
         let store = store();
-        enter(&*store, &[commit_of(0, 2, &[1, 2, 3]), commit_of(1, 2, &[1, 2, 3])], |_| false, 1).await.expect("entered");
+        enter(&*store, &[commit_of(0, 2, &[1, 2, 3]), commit_of(1, 2, &[1, 2, 3])], |_| true, |_| None, 1)
+            .await
+            .expect("entered");
         let faults = [fault(0, 1, 2, true), fault(1, 0, 1, false), fault(1, 2, 9, true), fault(8, 0, 1, true)];
         let counts = forget(&*store, &faults, |_, _| true, 5).await.expect("forgotten");
         assert_eq!((holders(&*store, 0).await, holders(&*store, 1).await), (vec![1, 0, 3], vec![0, 2, 3]));
-        assert!(has(&*store, keyspace::mend(&segment(0))).await && has(&*store, keyspace::mend(&segment(1))).await);
+        for index in [0, 1] {
+            assert!(has(&*store, keyspace::mend(urgency::UNJUDGED, &segment(index))).await);
+        }
         assert!(has(&*store, keyspace::doomed(NodeId(2), &shard(0, 1))).await);
         assert!(!has(&*store, keyspace::doomed(NodeId(1), &shard(1, 0))).await);
         assert_eq!((counts.get(&NodeId(2)), counts.get(&NodeId(1)), counts.get(&NodeId(9))), (Some(&1), Some(&1), None));
@@ -153,9 +145,20 @@ mod tests {
     #[tokio::test]
     async fn what_is_not_allowed_stays() {
         let store = store();
-        enter(&*store, &[commit_of(0, 2, &[1, 2, 3])], |_| false, 1).await.expect("entered");
+        enter(&*store, &[commit_of(0, 2, &[1, 2, 3])], |_| true, |_| None, 1).await.expect("entered");
         forget(&*store, &[fault(0, 1, 2, false)], |_, positions| positions != [1], 5).await.expect("answered");
         assert_eq!(holders(&*store, 0).await, [1, 2, 3]);
+    }
+
+    #[tokio::test]
+    async fn another_holder_of_the_same_shard_stays() {
+        let store = store();
+        enter(&*store, &[commit_of(0, 2, &[1, 102, 3])], |_| true, |_| None, 1).await.expect("entered");
+        let second = Rebuilt { segment: segment(0), position: 1, shard: shard(0, 1), node: NodeId(5), replaces: None };
+        record(&*store, &second, view, 2).await.expect("recorded");
+        forget(&*store, &[fault(0, 1, 102, false)], |row, lost| row.names(NodeId(5)) && lost == [1], 5).await.expect("forgotten");
+        assert_eq!(named(&*store, 0).await, [[1], [5], [3]]);
+        assert_consistent(&*store).await;
     }
 
     #[tokio::test]
@@ -163,7 +166,7 @@ mod tests {
         let store = store();
         let mut twin = commit_of(1, 2, &[1, 2, 3]);
         twin.shards[0].id = shard(0, 0);
-        enter(&*store, &[commit_of(0, 2, &[1, 2, 3]), twin], |_| false, 1).await.expect("entered");
+        enter(&*store, &[commit_of(0, 2, &[1, 2, 3]), twin], |_| true, |_| None, 1).await.expect("entered");
         let faults = missing_at(&*store, NodeId(1), shard(0, 0)).await.expect("read");
         assert_eq!(faults.len(), 2);
         forget(&*store, &faults, |_, _| true, 5).await.expect("forgotten");

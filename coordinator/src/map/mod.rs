@@ -3,9 +3,11 @@
 //!
 //! ```text
 //!   commit ───► s/ + n/ (+ r/ if a shard has no live donor)
-//!   forget ───► a shard was missing or corrupt: s/ position emptied, n/ gone, r/ written (+ x/ if the bytes are bad)
-//!   record ───► a shard was rebuilt: s/ position filled, n/ written, old holder's n/ gone and x/ written, r/ gone if that was all
-//!   release ──► q/, then step by step: s/, n/, r/ gone, x/ written
+//!   forget ───► a shard was missing or corrupt: donor off the s/ row, n/ gone, r/ written (+ x/ if the bytes are bad)
+//!   record ───► a shard was stored: donor onto the s/ row, n/ written; holders too many off it, their n/ gone, x/ written
+//!   holders ──► the same for holders too many alone
+//!   queue ────► r/
+//!   release ──► q/, then step by step: s/, n/ gone, x/ written; r/ is left to the planner
 //!   inventory   what a donor holds against its n/ rows
 //! ```
 //! Promises: an `s/` row and its `n/` rows change in one commit, checked against the version that was read; so of two writers one
@@ -14,8 +16,10 @@
 pub(crate) mod commit;
 pub(crate) mod deletes;
 pub(crate) mod forget;
+pub(crate) mod holders;
 pub(crate) mod inventory;
 pub(crate) mod nodes;
+pub(crate) mod queue;
 pub(crate) mod record;
 pub(crate) mod release;
 

@@ -1,11 +1,11 @@
 //! Rows of donors.
 
 use nodio_meta::{Outcome, Store, StoreError, transact};
-use nodio_wire::{NodeId, UnixMs};
+use nodio_wire::NodeId;
 
 use crate::keyspace;
 use crate::limits::PAGE_ROWS;
-use crate::tables::{Batch, NodeRow, decode, page, read};
+use crate::tables::{Batch, Kept, NodeRow, decode, page, read};
 
 /// Every donor ever registered.
 pub(crate) async fn load(store: &dyn Store) -> Result<Vec<(NodeId, NodeRow)>, StoreError> {
@@ -54,10 +54,21 @@ pub(crate) async fn update(store: &dyn Store, id: NodeId, change: impl Fn(&mut N
     .await
 }
 
-/// Writes since when a donor is away.
-pub(crate) async fn set_away(store: &dyn Store, id: NodeId, away_since: Option<UnixMs>) -> Result<(), StoreError> {
-    update(store, id, |row| row.away_since = away_since).await?;
-    Ok(())
+/// Writes what was learned of some donors, in one commit. Donors that aren't known are passed over.
+pub(crate) async fn keep(store: &dyn Store, learned: &[(NodeId, Kept)]) -> Result<(), StoreError> {
+    transact(store, async || {
+        let mut batch = Batch::default();
+        for (id, kept) in learned {
+            let key = keyspace::node(*id);
+            let Some(held) = read::<NodeRow>(store, &key).await? else { continue };
+            if held.row.kept != *kept {
+                batch.at(key.clone(), held.version);
+                batch.put(key, &NodeRow { kept: kept.clone(), ..held.row });
+            }
+        }
+        if batch.writes_nothing() { Ok(Outcome::Done(())) } else { Ok(Outcome::Commit(batch.into_commit(), ())) }
+    })
+    .await
 }
 
 #[cfg(test)]
@@ -71,9 +82,10 @@ mod tests {
         let store = store();
         insert(&*store, NodeId(1), &row(1)).await.expect("entered");
         assert!(insert(&*store, NodeId(1), &row(2)).await.is_err());
-        set_away(&*store, NodeId(1), Some(9)).await.expect("changed");
+        let kept = Kept { away_since: Some(9), ..Kept::default() };
+        keep(&*store, &[(NodeId(1), kept.clone()), (NodeId(8), kept.clone())]).await.expect("changed");
         assert_eq!(update(&*store, NodeId(5), |_| {}).await.expect("read"), None);
-        let want = NodeRow { away_since: Some(9), ..row(1) };
+        let want = NodeRow { kept, ..row(1) };
         assert_eq!(load(&*store).await.expect("loaded"), [(NodeId(1), want)]);
     }
 }

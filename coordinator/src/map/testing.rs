@@ -44,10 +44,19 @@ pub(crate) async fn rows_of(store: &dyn Store) -> Vec<(Bytes, Bytes)> {
     rows.into_iter().map(|row| (row.key, row.value)).collect()
 }
 
-/// The holders of a segment by position; 0 is none.
-pub(crate) async fn holders(store: &dyn Store, index: u32) -> Vec<u32> {
+/// The holders of a segment by position.
+pub(crate) async fn named(store: &dyn Store, index: u32) -> Vec<Vec<u32>> {
     let row = crate::tables::read_segment(store, &segment(index)).await.expect("reads").expect("known").row;
-    row.shards.iter().map(|place| place.node.map_or(0, |node| node.0)).collect()
+    row.shards.iter().map(|place| place.holders.iter().map(|node| node.0).collect()).collect()
+}
+
+/// The one holder of each position of a segment; 0 is none.
+pub(crate) async fn holders(store: &dyn Store, index: u32) -> Vec<u32> {
+    let one = |holders: &Vec<u32>| {
+        assert!(holders.len() <= 1, "several holders: {holders:?}");
+        holders.first().copied().unwrap_or(0)
+    };
+    named(store, index).await.iter().map(one).collect()
 }
 
 pub(crate) async fn has(store: &dyn Store, key: Bytes) -> bool {
@@ -62,9 +71,17 @@ pub(crate) async fn assert_consistent(store: &dyn Store) {
     for (key, value) in rows_of(store).await {
         if let Ok(id) = keyspace::parse_segment(&key) {
             let row: SegmentRow = decode(&value).expect("decodes");
-            named.extend(row.placed().map(|(position, shard, node)| (keyspace::holding(node, &shard, &id), position)));
+            let nodes: Vec<NodeId> = row.placed().map(|(_, _, node)| node).collect();
+            assert_eq!(
+                nodes.iter().collect::<std::collections::HashSet<_>>().len(),
+                nodes.len(),
+                "a donor is named twice: {row:?}"
+            );
+            let bytes = row.shard_bytes;
+            named.extend(row.placed().map(|(at, shard, node)| (keyspace::holding(node, &shard, &id), at, bytes)));
         } else if keyspace::parse_holding(&key).is_ok() {
-            held.push((key, decode::<HoldingRow>(&value).expect("decodes").position));
+            let row = decode::<HoldingRow>(&value).expect("decodes");
+            held.push((key, row.position, row.bytes));
         }
     }
     named.sort();

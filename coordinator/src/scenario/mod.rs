@@ -1,36 +1,34 @@
-//! A whole network in memory under a clock that tests turn: the real coordinator over the memory store, and donors that do as they are told.
+//! A whole network in memory under a clock that tests turn: the real coordinator over the memory store, and donors that do as they are told,
+//! with real shards and real evidence; or that lie.
 
 mod churn;
+mod donor;
+mod moves;
 mod stories;
+mod trust;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use nodio_host::Progress;
-use nodio_meta::Store;
-use nodio_wire::api::{
-    BadSource, Heartbeat, HeldShard, Inventory, Outcome, Register, Status, Task, TaskReport, Work, set_digest,
-};
+use nodio_meta::{Direction, Store};
+use nodio_wire::api::{Register, StandingState, Status, Task, Work};
 use nodio_wire::auth::{Secret, Who};
-use nodio_wire::fleet::{Fleet, FleetError, GrantRequest, PlacedShard, SegmentCommit};
+use nodio_wire::fleet::{Fleet, FleetError, GrantRequest, PlacedShard, SegmentCommit, ShardFault, ShardReport};
 use nodio_wire::{Code, NodeId, PartId, SegmentId, ShardId, UnixMs};
 
 use crate::config::{CoordinatorConfig, DomainRule};
+use crate::keyspace;
 use crate::map::testing::store;
 use crate::service::{Clock, Coordinator};
+use crate::tables::read_segment;
 
 pub(super) const BEAT_MS: u64 = 1000;
 pub(super) const LOST_MS: u64 = 20_000;
 const SHARD_BYTES: u32 = 1000;
 
-/// A donor: what it holds, since when, and what it has to report.
-pub(super) struct Donor {
-    pub id: NodeId,
-    pub up: bool,
-    pub held: BTreeMap<ShardId, UnixMs>,
-    pub reports: Vec<TaskReport>,
-}
+pub(super) use donor::{Donor, Lie};
 
 pub(super) struct Network {
     pub coordinator: Arc<Coordinator>,
@@ -41,6 +39,10 @@ pub(super) struct Network {
     time: Arc<AtomicU64>,
     /// Every segment that was acknowledged and not released.
     pub live: HashSet<SegmentId>,
+    /// Every shard ever written.
+    bytes: HashMap<ShardId, Vec<u8>>,
+    /// All work ever handed out, and to whom.
+    pub handed: Vec<(NodeId, Task)>,
 }
 
 pub(super) fn config() -> CoordinatorConfig {
@@ -54,6 +56,7 @@ pub(super) fn config() -> CoordinatorConfig {
         inventory_settle_ms: BEAT_MS,
         litter_age_s: 5,
         census_every_ms: 30 * BEAT_MS,
+        plan_every_ms: 100,
         ..CoordinatorConfig::default()
     }
 }
@@ -62,7 +65,8 @@ impl Network {
     pub(super) async fn new(donors: u32, config: CoordinatorConfig) -> Self {
         let (store, time, secret) = (store(), Arc::new(AtomicU64::new(1_000_000)), Secret::random());
         let coordinator = open(&store, &config, &secret, &time).await;
-        let mut network = Self { coordinator, donors: Vec::new(), store, config, secret, time, live: HashSet::new() };
+        let (live, bytes) = (HashSet::new(), HashMap::new());
+        let mut network = Self { coordinator, donors: Vec::new(), store, config, secret, time, live, bytes, handed: Vec::new() };
         for _ in 0..donors {
             network.join().await;
         }
@@ -75,6 +79,10 @@ impl Network {
     }
 
     pub(super) async fn join(&mut self) {
+        self.join_in(None).await;
+    }
+
+    pub(super) async fn join_in(&mut self, zone: Option<&str>) {
         let number = self.donors.len() + 1;
         let register = Register {
             node: None,
@@ -82,11 +90,11 @@ impl Network {
             addr: format!("http://donor-{number}:7400"),
             capacity_bytes: 1 << 30,
             operator: None,
-            zone: None,
+            zone: zone.map(str::to_owned),
             version: "test".into(),
         };
         let id = self.coordinator.register(Who::Joining, register).await.expect("registered").node;
-        self.donors.push(Donor { id, up: true, held: BTreeMap::new(), reports: Vec::new() });
+        self.donors.push(Donor::new(id));
     }
 
     /// The coordinator ends, losing all it had in memory, and starts again.
@@ -101,94 +109,38 @@ impl Network {
     /// Lets `beats` heartbeats go by, with all the background work that falls into them.
     pub(super) async fn run(&mut self, beats: usize) {
         for _ in 0..beats * 2 {
-            self.time.fetch_add(BEAT_MS / 2, Ordering::Relaxed);
-            self.work().await;
-            for at in 0..self.donors.len() {
-                if self.donors[at].up {
-                    self.beat(at, false).await;
-                }
+            self.half_beat().await;
+        }
+    }
+
+    pub(super) async fn half_beat(&mut self) {
+        self.time.fetch_add(BEAT_MS / 2, Ordering::Relaxed);
+        self.work().await;
+        for at in 0..self.donors.len() {
+            if self.donors[at].up {
+                self.beat(at, false).await;
             }
         }
     }
 
-    async fn work(&mut self) {
+    pub(super) async fn work(&mut self) {
         let this = &self.coordinator;
         this.liveness_step().await.expect("liveness");
         while this.walk_step().await.expect("walk") == Progress::More {}
         while this.plan_step().await.expect("plan") == Progress::More {}
+        while this.move_step().await.expect("move") == Progress::More {}
         while this.release_step().await.expect("release") == Progress::More {}
         while this.expiry_step() == Progress::More {}
     }
 
-    pub(super) async fn beat(&mut self, at: usize, leaving: bool) {
-        let donor = &mut self.donors[at];
-        let used = donor.held.len() as u64 * 4096;
-        let beat = Heartbeat {
-            node: donor.id,
-            capacity_bytes: 1 << 30,
-            used_bytes: used,
-            free_bytes: (1 << 30) - used,
-            shards: donor.held.len() as u64,
-            digest: format!("{:032x}", set_digest(donor.held.keys().copied())),
-            done: std::mem::take(&mut donor.reports),
-            rotten: Vec::new(),
-            slots: 8,
-            leaving,
-        };
-        let reply = self.coordinator.heartbeat(beat).await.expect("answered");
-        for task in reply.work {
-            let report = self.perform(at, task);
-            self.donors[at].reports.push(report);
-        }
-        if reply.inventory_wanted {
-            self.send_inventory(at).await;
-        }
-    }
-
-    fn perform(&mut self, at: usize, task: Task) -> TaskReport {
-        let now = self.now();
-        let outcome = match task.work {
-            Work::Delete { shards } => {
-                self.donors[at].held.retain(|shard, _| !shards.contains(shard));
-                Outcome::Done
-            }
-            Work::Rebuild { code, shard, sources, .. } => {
-                let has = |node: NodeId, shard: &ShardId| {
-                    self.donors.iter().any(|d| d.id == node && d.up && d.held.contains_key(shard))
-                };
-                let readable = sources.iter().filter(|source| has(source.node, &source.shard)).count();
-                let dead = |node: NodeId| self.donors.iter().any(|d| d.id == node && !d.up);
-                let bad = sources.iter().filter(|source| !has(source.node, &source.shard) && !dead(source.node));
-                let bad: Vec<BadSource> = bad.map(|source| BadSource { node: source.node, shard: source.shard }).collect();
-                if readable >= code.k() {
-                    self.donors[at].held.entry(shard).or_insert(now);
-                    Outcome::Done
-                } else {
-                    Outcome::Failed { reason: "too few sources".into(), bad }
-                }
-            }
-        };
-        TaskReport { id: task.id, outcome }
-    }
-
-    async fn send_inventory(&mut self, at: usize) {
-        let now = self.now();
-        let donor = &mut self.donors[at];
-        let all: Vec<HeldShard> =
-            donor.held.iter().map(|(id, since)| HeldShard { id: *id, age_s: ((now - since) / 1000) as u32 }).collect();
-        let pages: Vec<&[HeldShard]> = if all.is_empty() { vec![&[]] } else { all.chunks(7).collect() };
-        let mut after = None;
-        for (number, shards) in pages.iter().enumerate() {
-            let through = if number + 1 == pages.len() { None } else { shards.last().map(|shard| shard.id) };
-            let page = Inventory { node: donor.id, after, through, shards: shards.to_vec() };
-            let reply = self.coordinator.inventory(page).await.expect("answered");
-            donor.held.retain(|shard, _| !reply.surplus.contains(shard));
-            after = through;
-        }
-    }
-
     /// Writes segments `0..count` of a part as a gateway does.
     pub(super) async fn put(&mut self, part: PartId, code: Code, count: u16) -> Result<(), FleetError> {
+        let commits = self.store_shards(part, code, count).await?;
+        self.commit(commits).await
+    }
+
+    /// The part of a write before the segments are committed.
+    pub(super) async fn store_shards(&mut self, part: PartId, code: Code, count: u16) -> Result<Vec<SegmentCommit>, FleetError> {
         let ask = GrantRequest { code, shard_bytes: SHARD_BYTES, segments: count, spares: 1 };
         let grants = self.coordinator.grant(ask).await?;
         let mut commits = Vec::new();
@@ -196,9 +148,11 @@ impl Network {
             let segment = SegmentId { part, index: index as u32 };
             let mut takers = grant.donors.iter().filter(|granted| self.donors.iter().any(|d| d.id == granted.node && d.up));
             let shards: Vec<PlacedShard> = (0..code.n())
-                .map(|position| PlacedShard {
-                    id: shard_of(segment, code, position),
-                    node: takers.next().map(|donor| donor.node),
+                .map(|position| {
+                    let bytes = bytes_of(segment, code, position);
+                    let id = ShardId::of(&bytes);
+                    self.bytes.insert(id, bytes);
+                    PlacedShard { id, node: takers.next().map(|donor| donor.node) }
                 })
                 .collect();
             if shards.iter().filter(|shard| shard.node.is_some()).count() < code.write_quorum() {
@@ -212,6 +166,10 @@ impl Network {
                 donor.held.insert(shard.id, now);
             }
         }
+        Ok(commits)
+    }
+
+    pub(super) async fn commit(&mut self, commits: Vec<SegmentCommit>) -> Result<(), FleetError> {
         self.coordinator.commit(commits.clone()).await?;
         self.live.extend(commits.iter().map(|commit| commit.segment));
         Ok(())
@@ -224,6 +182,45 @@ impl Network {
 
     pub(super) async fn status(&self) -> Status {
         self.coordinator.status().await.expect("status")
+    }
+
+    /// Changes what the coordinator makes of a donor; until its next start.
+    pub(super) fn set_standing(&self, number: u32, state: StandingState) {
+        self.coordinator.state().nodes.get_mut(NodeId(number)).expect("known").standing.state = state;
+    }
+
+    /// Gives donors a record by which their shards count half.
+    pub(super) fn make_light(&self, donors: impl IntoIterator<Item = u32>) {
+        for number in donors {
+            self.coordinator.state().nodes.get_mut(NodeId(number)).expect("known").record.failed += 1.0;
+        }
+    }
+
+    /// How often a donor was blamed.
+    pub(super) fn blamed(&self, number: u32) -> f64 {
+        self.coordinator.state().nodes.get(NodeId(number)).expect("known").record.failed
+    }
+
+    /// Shards that the map names a donor for.
+    pub(super) async fn named(&self, number: u32) -> usize {
+        let rows = self.store.scan(keyspace::holdings_of(NodeId(number)), 10_000, Direction::Ascending).await;
+        rows.expect("scans").len()
+    }
+
+    /// A gateway finds these positions of a segment missing.
+    pub(super) async fn lose(&mut self, segment: SegmentId, code: Code, positions: &[usize]) {
+        let holders = self.holders(segment).await;
+        for position in positions {
+            let (node, shard) = (NodeId(holders[*position]), shard_of(segment, code, *position));
+            self.donor(node.0).held.remove(&shard);
+            let report = ShardReport { segment, shard, node, fault: ShardFault::Missing };
+            self.coordinator.report(vec![report]).await.expect("taken");
+        }
+    }
+
+    /// The rebuilds handed out so far.
+    pub(super) fn rebuilds(&self) -> Vec<&Task> {
+        self.handed.iter().map(|(_, task)| task).filter(|task| matches!(task.work, Work::Rebuild { .. })).collect()
     }
 
     /// Donors named for a segment, by position; 0 is none.
@@ -242,11 +239,9 @@ impl Network {
         );
         let mut named: HashSet<(NodeId, ShardId)> = HashSet::new();
         for segment in &self.live {
-            let found = self.coordinator.locate(segment.part, segment.index, 1).await.expect("located");
-            let sources: Vec<_> =
-                found[0].shards.iter().map(|shard| (shard.source.as_ref().expect("placed").node, shard.id)).collect();
-            assert_eq!(sources.iter().map(|(node, _)| node).collect::<HashSet<_>>().len(), sources.len(), "a donor twice");
-            named.extend(sources);
+            let row = read_segment(&*self.store, segment).await.expect("reads").expect("known").row;
+            assert!(row.shards.iter().all(|place| place.holders.len() == 1), "not exactly one holder each: {row:?}");
+            named.extend(row.placed().map(|(_, shard, node)| (node, shard)));
         }
         let held = self.donors.iter().flat_map(|donor| donor.held.keys().map(|shard| (donor.id, *shard)));
         assert_eq!(held.collect::<HashSet<_>>(), named, "donors hold what the map says");
@@ -260,10 +255,14 @@ async fn open(store: &Arc<dyn Store>, config: &CoordinatorConfig, secret: &Secre
     Coordinator::with_store(store.clone(), config.clone(), secret.clone(), clock).await.expect("opened")
 }
 
-/// The id of a shard; with `k = 1` all positions have the same.
-pub(super) fn shard_of(segment: SegmentId, code: Code, position: usize) -> ShardId {
+/// The bytes of a shard; with `k = 1` all positions have the same.
+fn bytes_of(segment: SegmentId, code: Code, position: usize) -> Vec<u8> {
     let position = if code.k() == 1 { 0 } else { position };
-    ShardId::of(format!("{segment}/{position}").as_bytes())
+    format!("{segment}/{position} ").into_bytes().into_iter().cycle().take(SHARD_BYTES as usize).collect()
+}
+
+pub(super) fn shard_of(segment: SegmentId, code: Code, position: usize) -> ShardId {
+    ShardId::of(&bytes_of(segment, code, position))
 }
 
 pub(super) fn part(number: u8) -> PartId {

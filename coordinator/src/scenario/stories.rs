@@ -14,7 +14,7 @@ fn first(number: u8) -> SegmentId {
 }
 
 #[tokio::test]
-async fn a_donor_that_stays_away_is_replaced_and_its_copies_go_when_it_returns() {
+async fn a_donor_that_stays_away_is_replaced_and_surplus_goes_when_it_returns() {
     let mut network = Network::new(8, config()).await;
     network.put(part(1), code(2, 6), 20).await.expect("written");
     network.assert_settled().await;
@@ -25,11 +25,10 @@ async fn a_donor_that_stays_away_is_replaced_and_its_copies_go_when_it_returns()
     assert!(status.segments.degraded > 0 && status.repair.queued == 0, "offline is waited for: {status:?}");
     network.run(BEATS_TO_LOST).await;
     let status = network.status().await;
-    assert_eq!((status.nodes[2].state, status.nodes[2].shards, status.segments.full), (NodeState::Lost, 0, 20), "{status:?}");
+    assert_eq!((status.nodes[2].state, status.segments.full), (NodeState::Lost, 20), "{status:?}");
     assert!(status.repair.rebuilt > 0);
     network.donor(3).up = true;
     network.run(10).await;
-    assert!(network.donor(3).held.is_empty());
     network.assert_settled().await;
 }
 
@@ -166,7 +165,7 @@ async fn reports_that_are_late_foreign_or_repeated_change_nothing() {
     let mut network = Network::new(6, config()).await;
     network.put(part(1), code(4, 6), 3).await.expect("written");
     for id in [0, 1, u64::MAX] {
-        let report = TaskReport { id, outcome: Outcome::Done };
+        let report = TaskReport { id, outcome: Outcome::done() };
         network.coordinator.complete_task(nodio_wire::NodeId(1), report).await.expect("no error");
     }
     let twice: Vec<_> = network.donor(1).reports.iter().cloned().flat_map(|report| [report.clone(), report]).collect();

@@ -3,19 +3,21 @@
 use async_trait::async_trait;
 use nodio_meta::{Direction, StoreError};
 use nodio_wire::fleet::{
-    Fleet, FleetError, FleetSummary, Grant, GrantRequest, GrantedDonor, KnownPart, Located, LocatedShard, SegmentCommit,
-    ShardFault, ShardReport, ShardSource,
+    Durability, Fleet, FleetError, FleetSummary, Grant, GrantRequest, GrantedDonor, KnownPart, Located, LocatedShard,
+    SegmentCommit, ShardReport, ShardSource,
 };
-use nodio_wire::limits::{GET_TICKET_MS, PUT_TICKET_MS, SEGMENTS_PER_CALL_MAX, SHARD_BYTES_MAX};
-use nodio_wire::{PartId, SegmentId, UnixMs};
+use nodio_wire::limits::{GET_TICKET_MS, PARTS_PER_ASK_MAX, PUT_TICKET_MS, SEGMENTS_PER_CALL_MAX, SHARD_BYTES_MAX};
+use nodio_wire::{NodeId, PartId, SegmentId, UnixMs};
 
 use super::{Coordinator, get_ticket, put_ticket};
 use crate::keyspace;
 use crate::limits::{PARTS_PER_CALL_MAX, RELEASE_PARTS_PER_CALL_MAX, REPORTS_PER_CALL_MAX};
 use crate::map::forget::Fault;
 use crate::map::{MapError, commit, forget, release};
-use crate::state::nodes::Nodes;
-use crate::state::repair::readable_without;
+use crate::state::nodes::{Node, Nodes};
+use crate::state::repair::{readable, urgency};
+use crate::state::reservations::ends;
+use crate::state::view::best_holder;
 use crate::state::{Reserved, State};
 use crate::tables::{SegmentRow, decode};
 
@@ -34,13 +36,13 @@ impl Fleet for Coordinator {
         Ok(reserved.iter().map(|one| granted(&state, one, request.shard_bytes, expires)).collect())
     }
 
-    async fn commit(&self, segments: Vec<SegmentCommit>) -> Result<(), FleetError> {
+    async fn commit(&self, mut segments: Vec<SegmentCommit>) -> Result<(), FleetError> {
+        without_dismissed(&self.state(), &mut segments);
         commit::check(&segments, |node| self.state().nodes.get(node).is_some()).map_err(refused)?;
-        let wants_mending = |row: &SegmentRow| {
-            let state = self.state();
-            row.shards.iter().any(|place| place.node.and_then(|id| state.nodes.get(id)).is_none_or(|node| !node.liveness.is_up()))
-        };
-        let fresh = commit::enter(&*self.store, &segments, wants_mending, self.now()).await.map_err(refused)?;
+        let now = self.now();
+        let urgency = |row: &SegmentRow| self.urgency_at_commit(row);
+        let is_young = |grant| self.is_young(grant, now);
+        let fresh = commit::enter(&*self.store, &segments, is_young, urgency, now).await.map_err(refused)?;
         let mut state = self.state();
         for segment in fresh.into_iter().map(|at| &segments[at]) {
             settle(&mut state, segment);
@@ -78,11 +80,11 @@ impl Fleet for Coordinator {
             segment: report.segment,
             shard: report.shard,
             node: report.node,
-            corrupt: report.fault == ShardFault::Corrupt,
+            // Not for good on a gateway's word: what a donor really holds wrong it finds by itself, or an audit does.
+            corrupt: false,
         };
-        let (corrupt, missing): (Vec<Fault>, Vec<Fault>) = reports.into_iter().map(fault).partition(|fault| fault.corrupt);
-        self.forget(&corrupt, |_, _| true).await.map_err(unavailable)?;
-        self.suspect_missing(&missing).await.map_err(unavailable)
+        let faults: Vec<Fault> = reports.into_iter().map(fault).collect();
+        self.suspect(&faults).await.map_err(unavailable)
     }
 
     async fn parts(&self, after: Option<PartId>, limit: u32) -> Result<Vec<KnownPart>, FleetError> {
@@ -101,18 +103,46 @@ impl Fleet for Coordinator {
     async fn summary(&self) -> Result<FleetSummary, FleetError> {
         Ok(FleetSummary { domains_up: self.state().nodes.domains_up() as u32 })
     }
+
+    async fn durability(&self, parts: Vec<PartId>) -> Result<Durability, FleetError> {
+        if parts.len() > PARTS_PER_ASK_MAX {
+            return Err(FleetError::Refused(format!("more than {PARTS_PER_ASK_MAX} parts in one question")));
+        }
+        self.durability_of(&parts).await.map_err(unavailable)
+    }
 }
 
 impl Coordinator {
-    /// "I don't have it" may be said by a proxy or a stranger at the donor's address. It is believed at once only while the segment stays
-    /// readable without the shard; the donor itself is asked for its list either way, and that decides.
-    pub(crate) async fn suspect_missing(&self, missing: &[Fault]) -> Result<(), StoreError> {
+    /// Donors throw shards that no row names away from `litter_age_s` on, which a gateway that slept may not have noticed. A commit must come
+    /// well before, so that no inventory under way still misses it.
+    fn is_young(&self, grant: u64, now: UnixMs) -> bool {
+        let issued = ends(grant).saturating_sub(PUT_TICKET_MS);
+        now.saturating_sub(issued) <= u64::from(self.config.litter_age_s) * 1000 / 4 * 3
+    }
+
+    /// A donor that just fell silent may have been walked over before this commit: its segments are looked at once more.
+    fn urgency_at_commit(&self, row: &SegmentRow) -> Option<u8> {
+        let state = self.state();
+        let silent = row.placed().any(|(_, _, node)| !state.nodes.view(node).up);
+        drop(state);
+        if silent { Some(urgency::UNJUDGED) } else { self.urgency(row) }
+    }
+
+    /// "I don't have it" may be said by a proxy or a stranger at the donor's address, and wrong bytes may have become so on the way. It is
+    /// believed at once only while the segment stays readable without the shard; the donor itself is asked for its list either way.
+    pub(crate) async fn suspect(&self, missing: &[Fault]) -> Result<(), StoreError> {
         for fault in missing {
             if let Some(node) = self.state().nodes.get_mut(fault.node) {
                 node.reconcile.wanted = true;
             }
         }
-        self.forget(missing, |row, positions| readable_without(row, positions, |id| self.presence(id))).await
+        self.forget_if_readable(missing).await
+    }
+
+    /// Forgets shards of segments that stay readable without them. Of others the name is kept: it costs failed reads, and the shard may
+    /// come back to light.
+    pub(crate) async fn forget_if_readable(&self, faults: &[Fault]) -> Result<(), StoreError> {
+        self.forget(faults, |row, _| readable(row, |id| self.presence(id))).await
     }
 
     /// Forgets shards that donors don't have, and counts it against them.
@@ -148,6 +178,14 @@ fn granted(state: &State, reserved: &Reserved, shard_bytes: u32, expires: UnixMs
     Grant { id: reserved.grant, donors: donors.collect() }
 }
 
+/// Donors that were refused or released since they were granted are not named any more; what they took is mended like any missing shard.
+fn without_dismissed(state: &State, segments: &mut [SegmentCommit]) {
+    let is_out = |id: NodeId| state.nodes.get(id).is_some_and(Node::is_out);
+    for shard in segments.iter_mut().flat_map(|segment| &mut segment.shards) {
+        shard.node = shard.node.filter(|id| !is_out(*id));
+    }
+}
+
 /// A grant's promise becomes bytes stored.
 fn settle(state: &mut State, segment: &SegmentCommit) {
     let State { nodes, reservations, .. } = state;
@@ -159,9 +197,10 @@ fn settle(state: &mut State, segment: &SegmentCommit) {
 
 fn located(nodes: &Nodes, segment: SegmentId, row: &SegmentRow, expires: UnixMs) -> Located {
     let source = |place: &crate::tables::Place| {
-        let node = nodes.get(place.node?)?;
+        let (holder, seen) = best_holder(place, |id| nodes.view(id))?;
+        let node = nodes.get(holder)?;
         let ticket = get_ticket(node, place.id, row.shard_bytes, expires);
-        Some(ShardSource { node: node.id, addr: node.addr.clone(), ticket, up: node.liveness.is_up() })
+        Some(ShardSource { node: node.id, addr: node.addr.clone(), ticket, up: seen.up && seen.is_live() })
     };
     let shards = row.shards.iter().map(|place| LocatedShard { id: place.id, source: source(place) }).collect();
     Located { segment, code: row.code, shard_bytes: row.shard_bytes, shards }

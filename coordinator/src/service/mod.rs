@@ -7,10 +7,19 @@
 //! ```
 //! A call decides under the lock, lets go of it, and then writes; it never holds the lock while it waits.
 
+mod audit;
 mod fleet;
 mod heartbeat;
+mod inspect;
+mod meter;
+mod reconcile;
 mod register;
+mod repair;
+mod reports;
+mod standing;
 mod status;
+#[cfg(test)]
+mod trial;
 mod work;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,11 +34,18 @@ use crate::config::CoordinatorConfig;
 use crate::map;
 use crate::map::MapError;
 use crate::state::State;
+use crate::state::audit_runs::Runs;
 use crate::state::liveness::{Presence, Timing};
+use crate::state::moves::Moves;
 use crate::state::nodes::{Node, Nodes};
+use crate::state::pace::Pace;
 use crate::state::reservations::Reservations;
 use crate::state::tasks::TaskBook;
+use crate::state::view::View;
 use crate::state::walks::Walks;
+use meter::Meter;
+#[cfg(test)]
+pub(crate) use meter::tests::World;
 
 /// Where the coordinator reads the time.
 pub type Clock = Arc<dyn Fn() -> UnixMs + Send + Sync>;
@@ -66,6 +82,9 @@ pub struct Coordinator {
     /// New donors get their numbers one at a time.
     registering: tokio::sync::Mutex<()>,
     ticks: Mutex<Option<Ticks>>,
+    /// Audits that operators asked for. Locked after `state`, never before.
+    audit_runs: Mutex<Runs>,
+    meter: Mutex<Meter>,
     _folder: Option<FolderLock>,
 }
 
@@ -74,8 +93,15 @@ pub struct Coordinator {
 pub(crate) struct Cursors {
     /// What is ahead in the mend queue.
     pub mends: Option<KeyRange>,
+    /// When the segments that couldn't be mended are looked at again, and the donors as they were the last time.
+    pub tail_due: UnixMs,
+    pub fleet_seen: u64,
+    /// Donors that give shards away.
+    pub moves: Moves,
     /// The release worked on last.
     pub release: Option<PartId>,
+    /// The released donor whose deletes were struck off last.
+    pub excused: Option<NodeId>,
     pub next_census: UnixMs,
 }
 
@@ -106,12 +132,15 @@ impl Coordinator {
         for (id, row) in map::nodes::load(&*store).await? {
             nodes.load(id, &row, now);
         }
-        let state = State {
+        map::queue::upgrade(&*store).await?;
+        let mut state = State {
             nodes,
             reservations: Reservations::new(rand::random()),
             tasks: TaskBook::new(u64::from(rand::random::<u32>()) << 20),
             walks: Walks::default(),
         };
+        let (total, each) = (config.repair_bytes_per_s, config.repair_bytes_per_s_per_donor);
+        state.tasks.pace = Pace::new(total, each, config.heartbeat_ms);
         let cursors = Cursors { next_census: now.saturating_add(config.census_every_ms), ..Cursors::default() };
         Ok(Arc::new(Self {
             store,
@@ -122,6 +151,8 @@ impl Coordinator {
             state: Mutex::new(state),
             registering: tokio::sync::Mutex::new(()),
             ticks: Mutex::new(None),
+            audit_runs: Mutex::new(Runs::default()),
+            meter: Mutex::default(),
             _folder: folder,
         }))
     }
@@ -146,6 +177,10 @@ impl Coordinator {
         self.state().nodes.presence(node)
     }
 
+    pub(crate) fn view(&self, node: NodeId) -> View {
+        self.state().nodes.view(node)
+    }
+
     /// The secret that requests in this role are signed with; `None` for an unknown donor.
     pub(crate) fn secret_of(&self, who: Who) -> Option<Secret> {
         match who {
@@ -168,6 +203,13 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Leave to read one shard.
 fn get_ticket(node: &Node, shard: ShardId, shard_bytes: u32, expires: UnixMs) -> SignedTicket {
     mint(node, Op::Get, Some(shard), shard_bytes, expires)
+}
+
+/// Leave to store this shard, and the number that the receipt for it will be checked by.
+fn push_ticket(node: &Node, shard: ShardId, shard_bytes: u32, expires: UnixMs) -> (SignedTicket, u64) {
+    let nonce = rand::random();
+    let ticket = Ticket { op: Op::Put, node: node.id, shard: Some(shard), bytes_max: shard_bytes, expires, nonce };
+    (ticket.sign(&node.secret), nonce)
 }
 
 /// Leave to store one shard of at most so many bytes.

@@ -7,7 +7,7 @@ use nodio_wire::{NodeId, UnixMs};
 use super::{Coordinator, ServiceError};
 use crate::limits::{LABEL_BYTES_MAX, NODES_MAX};
 use crate::map;
-use crate::tables::NodeRow;
+use crate::tables::{Kept, NodeRow, StandingRow};
 
 impl Coordinator {
     /// Registers a donor. `who` signed the request: a newcomer by the join secret, a known donor by its own.
@@ -71,8 +71,11 @@ impl Coordinator {
             zone: register.zone,
             version: register.version,
             registered: now,
-            away_since: None,
             faults: 0,
+            kept: Kept {
+                standing: StandingRow { since: now, reason: "new here".into(), ..StandingRow::default() },
+                ..Kept::default()
+            },
         })
     }
 

@@ -1,79 +1,47 @@
-//! The whole network on one page, counted from the rows.
+//! The whole network on one page.
 
-use std::collections::HashMap;
+use nodio_meta::StoreError;
+use nodio_wire::UnixMs;
+use nodio_wire::api::{NodeStatus, RepairStatus, Standing, Status, TickStatus};
 
-use nodio_meta::{KeyRange, Row, StoreError};
-use nodio_wire::NodeId;
-use nodio_wire::api::{NodeStatus, RepairStatus, SegmentHealth, Status, TickStatus};
-
+use super::meter::Count;
 use super::{Coordinator, lock};
-use crate::keyspace;
-use crate::limits::PAGE_ROWS;
+use crate::state::State;
+use crate::state::durability::Held;
 use crate::state::nodes::Node;
-use crate::state::repair::count_health;
-use crate::tables::{SegmentRow, decode, page};
 
 impl Coordinator {
-    /// Donors, segments by health, repair. Walks every segment row, a page at a time.
+    /// Donors, segments by health, repair, durability. Counted now while the map is small; `as_of` says when it was.
     pub async fn status(&self) -> Result<Status, StoreError> {
-        let mut count = Count::default();
-        self.each_page(keyspace::segments(), |rows| self.count_segments(&mut count, rows)).await?;
-        let queued = self.count_rows(keyspace::mends()).await?;
-        let deletes = self.count_rows(keyspace::dooms()).await?;
+        let count = self.count().await?;
         let ticks = lock(&self.ticks).as_ref().map(nodio_host::Ticks::status).unwrap_or_default();
         let now = self.now();
         let state = self.state();
-        let shown = |node: &Node| node_status(node, count.shards.get(&node.id).copied().unwrap_or(0), now);
+        let shown = |node: &Node| node_status(node, count.tally.held.get(&node.id).copied().unwrap_or_default(), now);
         Ok(Status {
             now,
+            as_of: count.as_of,
             nodes: state.nodes.all().map(shown).collect(),
-            segments: count.health,
-            repair: RepairStatus { queued, running: state.tasks.rebuilding() as u64, rebuilt: state.tasks.rebuilt, deletes },
+            segments: count.tally.health,
+            repair: repair_status(&state, &count),
             ticks: ticks.into_iter().map(tick_status).collect(),
+            durability: count.tally.durability.clone(),
         })
-    }
-
-    async fn each_page(&self, whole: KeyRange, mut take: impl FnMut(&[Row]) -> Result<(), StoreError>) -> Result<(), StoreError> {
-        let mut rest = Some(whole);
-        while let Some(range) = rest {
-            let (rows, left) = page(&*self.store, range, PAGE_ROWS).await?;
-            take(&rows)?;
-            rest = left;
-            tokio::task::yield_now().await;
-        }
-        Ok(())
-    }
-
-    fn count_segments(&self, count: &mut Count, rows: &[Row]) -> Result<(), StoreError> {
-        let state = self.state();
-        for row in rows {
-            let row: SegmentRow = decode(&row.value)?;
-            count_health(&mut count.health, row.code, &row, self.margin(), |id| state.nodes.presence(id));
-            for (_, _, node) in row.placed() {
-                *count.shards.entry(node).or_default() += 1;
-            }
-        }
-        Ok(())
-    }
-
-    async fn count_rows(&self, range: KeyRange) -> Result<u64, StoreError> {
-        let mut total = 0;
-        self.each_page(range, |rows| {
-            total += rows.len() as u64;
-            Ok(())
-        })
-        .await?;
-        Ok(total)
     }
 }
 
-#[derive(Debug, Default)]
-struct Count {
-    health: SegmentHealth,
-    shards: HashMap<NodeId, u64>,
+fn repair_status(state: &State, count: &Count) -> RepairStatus {
+    RepairStatus {
+        queued: count.mends,
+        running: state.tasks.rebuilding() as u64,
+        rebuilt: state.tasks.rebuilt,
+        rebuilt_bytes: state.tasks.rebuilt_bytes,
+        moved: state.tasks.moved,
+        deletes: count.dooms,
+    }
 }
 
-fn node_status(node: &Node, shards: u64, now: u64) -> NodeStatus {
+fn node_status(node: &Node, held: Held, now: UnixMs) -> NodeStatus {
     NodeStatus {
         node: node.id,
         addr: node.addr.clone(),
@@ -83,7 +51,14 @@ fn node_status(node: &Node, shards: u64, now: u64) -> NodeStatus {
         capacity_bytes: node.space.capacity,
         used_bytes: node.space.used,
         free_bytes: node.space.free,
-        shards,
+        shards: held.shards,
+        shard_bytes: held.bytes,
+        held_bytes: node.reported.held_bytes,
+        trash: node.reported.trash,
+        scrub: node.reported.scrub,
+        standing: Standing { trust: node.record.trust(), ..node.standing.clone() },
+        audits: node.audits,
+        availability: node.record.availability(),
         faults: node.faults,
         version: node.version.clone(),
     }

@@ -3,21 +3,36 @@
 //! ```text
 //!   nodes ◄── liveness, domain, space      every known donor                       loaded from d/ rows, then kept by heartbeats
 //!   reservations                           space promised to open grants           lost on restart; donors refuse what is too much
-//!   tasks                                  work handed to donors, each on a lease  lost on restart; r/ and x/ rows plan it anew
+//!   view, repair, surplus                  what a segment needs, how soon, from whom
+//!   tasks ◄── pace, setbacks               work handed to donors, each on a lease  lost on restart; r/, n/, x/ rows plan it anew
+//!   durability                             how safe segments are                   nothing kept
 //!   walks                                  passes over the map that are under way  lost on restart; begun anew then
 //! ```
 //! Nothing here reads a clock, a file or a socket: `now` and randomness are arguments. Nothing here is the only copy of
 //! anything that matters.
 
+pub(crate) mod audit;
+pub(crate) mod audit_runs;
+pub(crate) mod crew;
 pub(crate) mod domain;
+pub(crate) mod durability;
 pub(crate) mod liveness;
+pub(crate) mod moves;
 pub(crate) mod nodes;
+pub(crate) mod pace;
 pub(crate) mod placement;
+pub(crate) mod pool;
+pub(crate) mod record;
 pub(crate) mod repair;
+pub(crate) mod reputation;
 pub(crate) mod reservations;
+pub(crate) mod setbacks;
 pub(crate) mod space;
+pub(crate) mod surplus;
 pub(crate) mod tasks;
+pub(crate) mod view;
 pub(crate) mod walks;
+pub(crate) mod weights;
 
 #[cfg(test)]
 mod churn;
@@ -66,7 +81,7 @@ impl State {
             quorum: ask.code.write_quorum(),
             donors: ask.code.n() + usize::from(ask.spares),
         };
-        let chosen = placement::plan(self.nodes.candidates(), &wanted, rng)?;
+        let chosen = self.nodes.pool().plan(&wanted, rng)?;
         let reserve = |nodes: Vec<NodeId>| {
             let grant = self.reservations.reserve(&mut self.nodes, &nodes, bytes, expires);
             Reserved { grant, nodes }
@@ -76,23 +91,52 @@ impl State {
 }
 
 impl State {
-    /// Gives a rebuild to a donor and reserves its space; false if the donor has no room left.
-    pub(crate) fn assign(&mut self, node: NodeId, rebuild: tasks::Rebuild, lease_end: UnixMs) -> bool {
-        let bytes = footprint(rebuild.shard_bytes);
-        let Some(receiver) = self.nodes.get_mut(node).filter(|node| node.liveness.is_up() && node.space.available() >= bytes)
-        else {
-            return false;
+    /// Gives work to a donor and reserves space at every donor that gets a shard; false if one of them has no room left.
+    pub(crate) fn assign(&mut self, worker: NodeId, mending: tasks::Mending, lease_end: UnixMs) -> bool {
+        let bytes = footprint(mending.shard_bytes);
+        let fits = |aim: &tasks::Aim| {
+            self.nodes.get(aim.node).is_some_and(|node| node.takes_shards() && node.space.available() >= bytes)
         };
-        receiver.space.reserve(bytes);
-        self.tasks.assign(node, rebuild, lease_end);
+        let works = self.nodes.get(worker).is_some_and(|node| node.liveness.is_up());
+        if !works || !mending.targets.iter().all(fits) {
+            return false;
+        }
+        for aim in &mending.targets {
+            if let Some(node) = self.nodes.get_mut(aim.node) {
+                node.space.reserve(bytes);
+            }
+        }
+        self.tasks.assign(worker, mending, lease_end);
         true
     }
 
-    /// The work a donor reports on, its space no longer reserved.
-    pub(crate) fn finish(&mut self, node: NodeId, id: u64) -> Option<tasks::Entry> {
-        let entry = self.tasks.finish(node, id)?;
-        self.give_back(&entry);
-        Some(entry)
+    /// The next work for a donor, within the limits on bytes moved, which it is charged to.
+    pub(crate) fn hand_out(&mut self, worker: NodeId, lease_end: UnixMs, now: UnixMs) -> Option<(u64, tasks::Mending)> {
+        if !self.tasks.pace.allows(worker, now) {
+            return None;
+        }
+        let (id, mending) = self.tasks.hand_out(worker, lease_end)?;
+        let (read, stored) = mending.shards_moved();
+        let bytes = |shards: usize| shards as u64 * u64::from(mending.shard_bytes);
+        let pace = &mut self.tasks.pace;
+        pace.charge(bytes(read + stored), now);
+        pace.charge_donor(worker, bytes(read + stored), now);
+        for aim in mending.targets.iter().filter(|aim| aim.node != worker) {
+            pace.charge_donor(aim.node, bytes(1), now);
+        }
+        if let tasks::How::Rebuild { sources, .. } = &mending.how {
+            for source in sources {
+                pace.charge_donor(source.node, bytes(read) / sources.len() as u64, now);
+            }
+        }
+        Some((id, mending))
+    }
+
+    /// Ends a piece of work, its space no longer reserved.
+    pub(crate) fn close(&mut self, id: u64) {
+        if let Some(entry) = self.tasks.close(id) {
+            self.give_back(&entry);
+        }
     }
 
     /// Forgets work whose lease is over; how much it was.
@@ -110,8 +154,11 @@ impl State {
     }
 
     fn give_back(&mut self, entry: &tasks::Entry) {
-        if let (Some(rebuild), Some(node)) = (entry.rebuild(), self.nodes.get_mut(entry.node)) {
-            node.space.unreserve(footprint(rebuild.shard_bytes));
+        let Some(mending) = entry.mending() else { return };
+        for aim in &mending.targets {
+            if let Some(node) = self.nodes.get_mut(aim.node) {
+                node.space.unreserve(footprint(mending.shard_bytes));
+            }
         }
     }
 

@@ -1,16 +1,26 @@
 //! Every donor ever registered, as it is now.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 
+pub(crate) use nodio_wire::api::Contents;
+use nodio_wire::api::{AuditCounts, Left, Receipt, Scrub, Standing, StandingState, Trash};
 use nodio_wire::auth::Secret;
 use nodio_wire::{NodeId, UnixMs};
 
+use super::audit::Book;
 use super::domain::domain_of;
 use super::liveness::{Liveness, Presence, Timing};
 use super::placement::Candidate;
+use super::pool::Pool;
+use super::record::{Recent, Record};
+use super::reputation::{Case, Cause, Change};
 use super::space::Space;
 use crate::config::DomainRule;
-use crate::tables::NodeRow;
+use crate::limits::RECORD_WRITE_MS;
+use crate::tables::{Kept, NodeRow, StandingRow};
+
+const HOUR_MS: f64 = 60.0 * 60.0 * 1000.0;
 
 /// One donor.
 #[derive(Debug, Clone)]
@@ -23,16 +33,178 @@ pub(crate) struct Node {
     /// Equal domains have equal numbers.
     pub domain_number: u32,
     pub version: String,
+    /// When it registered for the first time.
+    pub joined: UnixMs,
     pub liveness: Liveness,
     /// Last heartbeat; until the first one after a start, the start itself: that is the grace a restart gives.
     pub last_seen: UnixMs,
     /// Since when it is away. Kept through the grace of a restart, so that a restart doesn't postpone Lost.
     pub away_since: Option<UnixMs>,
-    /// What the stored row says of that; the liveness tick writes it where they differ.
-    pub away_since_stored: Option<UnixMs>,
     pub space: Space,
     pub faults: u64,
     pub reconcile: Reconcile,
+    /// Its shards were seen to agree with the map since it was last away, or since the start.
+    pub checked: bool,
+    pub record: Record,
+    pub recent: Recent,
+    pub audits: AuditCounts,
+    /// Questions put to it.
+    pub book: Book,
+    pub standing: Standing,
+    /// Who began a draining.
+    pub cause: Option<Cause>,
+    /// Bytes held, times hours: what the map names it for, and no more than it says it holds.
+    pub byte_hours: f64,
+    /// What the map names it for, as of the last walk.
+    pub named: Left,
+    pub reported: Reported,
+    /// Up to when its time there and away is counted.
+    watched: UnixMs,
+    /// What its row says, and since when.
+    stored: Kept,
+    stored_at: UnixMs,
+}
+
+/// What a donor says of itself at each heartbeat.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Reported {
+    pub held_bytes: u64,
+    pub trash: Trash,
+    pub scrub: Scrub,
+}
+
+impl Node {
+    /// What its shards count for. A donor that was refused or released counts for nothing, there or not.
+    pub(crate) fn presence(&self) -> Presence {
+        if self.is_out() { Presence::Gone } else { self.liveness.presence() }
+    }
+
+    /// True if new shards may be placed there.
+    pub(crate) fn takes_shards(&self) -> bool {
+        self.liveness.is_up() && matches!(self.standing.state, StandingState::Vetting | StandingState::Trusted)
+    }
+
+    /// Refused or released.
+    pub(crate) fn is_out(&self) -> bool {
+        matches!(self.standing.state, StandingState::Refused | StandingState::Released)
+    }
+
+    /// Draining because it, or the operator, wants it to go.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.standing.state == StandingState::Draining && matches!(self.cause, Some(Cause::Donor | Cause::Operator))
+    }
+
+    pub(crate) fn case(&self) -> Case<'_> {
+        Case {
+            state: self.standing.state,
+            cause: self.cause,
+            record: &self.record,
+            recent: &self.recent,
+            passed: self.audits.passed,
+            away: self.liveness.is_away(),
+        }
+    }
+
+    /// Takes a new standing.
+    pub(crate) fn enter(&mut self, change: Change, receipt: Option<Receipt>, now: UnixMs) {
+        if change.forgive {
+            self.record.forgive();
+            self.recent = Recent::default();
+        }
+        self.cause = change.cause;
+        let left = (change.state == StandingState::Draining).then_some(self.named);
+        let trust = self.record.trust();
+        self.standing = Standing { state: change.state, since: now, reason: change.reason, trust, left, receipt };
+    }
+
+    /// Takes in the result of an audit that was answered.
+    pub(crate) fn audited(&mut self, passed: bool) {
+        self.record.audited(passed);
+        self.recent.audited(passed);
+        self.standing.trust = self.record.trust();
+        *(if passed { &mut self.audits.passed } else { &mut self.audits.failed }) += 1;
+    }
+
+    /// A walk has counted what the map names it for.
+    pub(crate) fn counted(&mut self, named: Left) {
+        self.named = named;
+        self.standing.left = (self.standing.state == StandingState::Draining).then_some(named);
+    }
+
+    /// A shard is no longer named there: so much less is left until the next walk counts again.
+    pub(crate) fn moved_away(&mut self, shard_bytes: u32) {
+        let Left { shards, bytes } = self.named;
+        self.counted(Left { shards: shards.saturating_sub(1), bytes: bytes.saturating_sub(shard_bytes.into()) });
+    }
+
+    /// Counts the time since it was last counted. Whoever has left isn't watched any more.
+    fn watch(&mut self, there: bool, now: UnixMs) {
+        let span_ms = now.saturating_sub(self.watched);
+        self.watched = now.max(self.watched);
+        if self.standing.state == StandingState::Released {
+            return;
+        }
+        self.record.watched(span_ms, there);
+        if there {
+            let bytes = self.reported.held_bytes.min(self.named.bytes);
+            self.byte_hours += bytes as f64 * span_ms as f64 / HOUR_MS;
+        }
+    }
+
+    /// What its row should say.
+    pub(crate) fn kept(&self) -> Kept {
+        let standing = &self.standing;
+        Kept {
+            away_since: self.away_since,
+            record: self.record,
+            recent: self.recent,
+            audits: self.audits,
+            byte_hours: self.byte_hours,
+            standing: StandingRow {
+                state: standing.state,
+                cause: self.cause,
+                since: standing.since,
+                reason: standing.reason.clone(),
+                receipt: standing.receipt.clone(),
+            },
+        }
+    }
+
+    /// True if its row must be written: at once when its standing or its absence changed, now and then when its record did.
+    pub(crate) fn is_to_be_stored(&self, now: UnixMs) -> bool {
+        let stored = &self.stored;
+        let (standing, away) = (&self.standing, self.away_since != stored.away_since);
+        let at_once =
+            (standing.state, standing.since, self.cause) != (stored.standing.state, stored.standing.since, stored.standing.cause);
+        let is_old = now.saturating_sub(self.stored_at) >= RECORD_WRITE_MS;
+        let differs = || self.record != stored.record || self.audits != stored.audits || self.byte_hours != stored.byte_hours;
+        at_once || away || (is_old && differs())
+    }
+
+    pub(crate) fn was_stored(&mut self, kept: Kept, now: UnixMs) {
+        (self.stored, self.stored_at) = (kept, now);
+    }
+
+    /// What it can take, while it takes shards.
+    fn candidate(&self) -> Option<Candidate> {
+        let candidate = Candidate {
+            node: self.id,
+            domain: self.domain_number,
+            available: self.space.available(),
+            pending: self.space.pending(),
+        };
+        self.takes_shards().then_some(candidate)
+    }
+
+    /// The state that its silence leads to.
+    fn look(&mut self, now: UnixMs, timing: &Timing) -> Option<Transition> {
+        let from = self.liveness;
+        self.liveness = from.after_silence(self.last_seen, self.away_since, now, timing);
+        if self.liveness.is_away() && self.away_since.is_none() {
+            self.away_since = Some(now);
+        }
+        (from != self.liveness).then_some(Transition { node: self.id, from, to: self.liveness })
+    }
 }
 
 /// How a donor's shards are compared with the map.
@@ -44,13 +216,6 @@ pub(crate) struct Reconcile {
     pub expected: Option<Contents>,
     /// They differed: asked for until the last page of an inventory has come.
     pub wanted: bool,
-}
-
-/// Number and digest of the distinct shards that the map places at one donor.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Contents {
-    pub shards: u64,
-    pub digest: u128,
 }
 
 /// A donor that changed its state.
@@ -70,18 +235,22 @@ pub(crate) struct Nodes {
     timing: Timing,
     /// When silence was last looked at.
     looked: UnixMs,
+    /// Those that take shards, to draw from. Whatever may change a donor touches it there.
+    pool: Pool,
 }
 
 impl Nodes {
     pub(crate) fn new(rule: DomainRule, timing: Timing, now: UnixMs) -> Self {
-        Self { known: BTreeMap::new(), by_nonce: HashMap::new(), domains: HashMap::new(), rule, timing, looked: now }
+        let (known, by_nonce, domains) = (BTreeMap::new(), HashMap::new(), HashMap::new());
+        Self { known, by_nonce, domains, rule, timing, looked: now, pool: Pool::default() }
     }
 
     /// A donor from its stored row. Suspect until it is heard: after a restart, or before its first heartbeat.
     pub(crate) fn load(&mut self, id: NodeId, row: &NodeRow, now: UnixMs) {
-        let domain = domain_of(self.rule, id, row.operator.as_deref(), row.zone.as_deref(), &row.addr);
-        let next = self.domains.len() as u32;
-        let domain_number = *self.domains.entry(domain.clone()).or_insert(next);
+        let (domain, domain_number) = self.domain(id, row);
+        let (kept, trust) = (row.kept.clone(), row.kept.record.trust());
+        let StandingRow { state, cause, since, reason, receipt } = kept.standing.clone();
+        let left = (state == StandingState::Draining).then(Left::default);
         let node = Node {
             id,
             addr: row.addr.clone(),
@@ -90,30 +259,48 @@ impl Nodes {
             domain,
             domain_number,
             version: row.version.clone(),
+            joined: row.registered,
             liveness: Liveness::Suspect { since: now },
             last_seen: now,
-            away_since: row.away_since,
-            away_since_stored: row.away_since,
+            away_since: kept.away_since,
             space: Space::unheard(row.capacity_bytes),
             faults: row.faults,
             reconcile: Reconcile { due: now, ..Reconcile::default() },
+            checked: false,
+            record: kept.record,
+            recent: kept.recent,
+            audits: kept.audits,
+            book: Book::new(now),
+            standing: Standing { state, since, reason, trust, left, receipt },
+            cause,
+            byte_hours: kept.byte_hours,
+            named: Left::default(),
+            reported: Reported::default(),
+            watched: now,
+            stored: kept,
+            stored_at: now,
         };
         self.by_nonce.insert(node.nonce, id);
         self.known.insert(id, node);
+        self.pool.touch(id);
     }
 
-    /// A donor registered: a new one, or a known one that started again.
+    fn domain(&mut self, id: NodeId, row: &NodeRow) -> (String, u32) {
+        let domain = domain_of(self.rule, id, row.operator.as_deref(), row.zone.as_deref(), &row.addr);
+        let next = self.domains.len() as u32;
+        let number = *self.domains.entry(domain.clone()).or_insert(next);
+        (domain, number)
+    }
+
+    /// A donor registered: a new one, or a known one that started again. Of the latter all that was learned stays.
     pub(crate) fn registered(&mut self, id: NodeId, row: &NodeRow, now: UnixMs) {
-        let Some(known) = self.known.get(&id) else { return self.load(id, row, now) };
-        let kept = known.clone();
-        self.load(id, row, now);
-        if let Some(node) = self.known.get_mut(&id) {
-            node.liveness = kept.liveness;
-            node.last_seen = kept.last_seen;
-            node.away_since = kept.away_since;
-            node.space = kept.space;
-            node.space.capacity = row.capacity_bytes;
-        }
+        let (domain, domain_number) = self.domain(id, row);
+        let Some(node) = self.get_mut(id) else { return self.load(id, row, now) };
+        (node.domain, node.domain_number) = (domain, domain_number);
+        node.addr.clone_from(&row.addr);
+        node.version.clone_from(&row.version);
+        node.space.capacity = row.capacity_bytes;
+        node.reconcile = Reconcile { due: now, ..Reconcile::default() };
     }
 
     pub(crate) fn get(&self, id: NodeId) -> Option<&Node> {
@@ -121,7 +308,9 @@ impl Nodes {
     }
 
     pub(crate) fn get_mut(&mut self, id: NodeId) -> Option<&mut Node> {
-        self.known.get_mut(&id)
+        let node = self.known.get_mut(&id)?;
+        self.pool.touch(id);
+        Some(node)
     }
 
     pub(crate) fn by_nonce(&self, nonce: &[u8; 16]) -> Option<NodeId> {
@@ -133,7 +322,15 @@ impl Nodes {
     }
 
     pub(crate) fn all_mut(&mut self) -> impl Iterator<Item = &mut Node> {
+        self.pool.touch_all();
         self.known.values_mut()
+    }
+
+    /// The first donor behind `after` that has left the network; `None` where the turn begins anew.
+    pub(crate) fn released_after(&self, after: Option<NodeId>) -> Option<NodeId> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut behind = self.known.range((start, Bound::Unbounded));
+        behind.find(|(_, node)| node.standing.state == StandingState::Released).map(|(id, _)| *id)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -146,13 +343,14 @@ impl Nodes {
     }
 
     pub(crate) fn presence(&self, id: NodeId) -> Presence {
-        self.get(id).map_or(Presence::Gone, |node| node.liveness.presence())
+        self.get(id).map_or(Presence::Gone, Node::presence)
     }
 
     /// A sign of life; or the word that none will follow. Returns the state before.
     pub(crate) fn heard(&mut self, id: NodeId, leaving: bool, now: UnixMs) -> Option<Transition> {
-        let node = self.known.get_mut(&id)?;
+        let node = self.get_mut(id)?;
         let from = node.liveness;
+        node.watch(!from.is_away(), now);
         node.last_seen = now;
         node.liveness = match from {
             Liveness::Offline { .. } | Liveness::Lost { .. } if leaving => from,
@@ -168,34 +366,46 @@ impl Nodes {
         let gap_ms = now.saturating_sub(self.looked);
         let own_silence_ms = if gap_ms > self.timing.heartbeat_ms * 2 { gap_ms } else { 0 };
         self.looked = now;
-        let timing = self.timing;
+        let Self { known, pool, timing, .. } = self;
         let step = |node: &mut Node| {
             node.last_seen = (node.last_seen + own_silence_ms).min(now);
-            let from = node.liveness;
-            node.liveness = from.after_silence(node.last_seen, node.away_since, now, &timing);
-            if node.liveness.is_away() && node.away_since.is_none() {
-                node.away_since = Some(now);
+            node.watched = (node.watched + own_silence_ms).min(now);
+            let change = node.look(now, timing);
+            if node.liveness.is_away() {
+                node.watch(false, now);
             }
-            (from != node.liveness).then_some(Transition { node: node.id, from, to: node.liveness })
+            let change = change?;
+            pool.touch(change.node);
+            Some(change)
         };
-        self.known.values_mut().filter_map(step).collect()
+        known.values_mut().filter_map(step).collect()
+    }
+
+    /// Looks at one donor's silence, with nothing known of the coordinator's own.
+    pub(crate) fn look(&mut self, id: NodeId, now: UnixMs) -> Option<Transition> {
+        let timing = self.timing;
+        self.get_mut(id)?.look(now, &timing)
+    }
+
+    /// The donors that take shards, as they are now, to draw from.
+    pub(crate) fn pool(&mut self) -> &mut Pool {
+        let Self { known, pool, .. } = self;
+        pool.refresh(|id| known.get(&id)?.candidate());
+        pool
     }
 
     /// Up donors with what they can take.
     pub(crate) fn candidates(&self) -> Vec<Candidate> {
-        let up = self.known.values().filter(|node| node.liveness.is_up());
-        up.map(|node| Candidate {
-            node: node.id,
-            domain: node.domain_number,
-            available: node.space.available(),
-            pending: node.space.pending(),
-        })
-        .collect()
+        self.known.values().filter_map(Node::candidate).collect()
     }
 
+    /// Failure domains with a donor that is Up.
     pub(crate) fn domains_up(&self) -> usize {
         let up = self.known.values().filter(|node| node.liveness.is_up());
-        up.map(|node| node.domain_number).collect::<HashSet<_>>().len()
+        let mut numbers: Vec<u32> = up.map(|node| node.domain_number).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers.len()
     }
 }
 
@@ -216,8 +426,8 @@ pub(crate) mod tests {
             zone: None,
             version: "test".into(),
             registered: 0,
-            away_since: None,
             faults: 0,
+            kept: Kept::default(),
         }
     }
 
@@ -261,6 +471,52 @@ pub(crate) mod tests {
         let back = nodes.heard(NodeId(1), false, 30).expect("known");
         assert!(back.from.is_away() && back.to.is_up());
         assert!(nodes.heard(NodeId(9), false, 30).is_none());
+    }
+
+    #[test]
+    fn time_there_and_away_is_counted_and_a_stop_of_the_coordinator_is_nobodys() {
+        const DAY: u64 = 24 * 60 * 60 * 1000;
+        let mut nodes = Nodes::new(DomainRule::Auto, Timing { heartbeat_ms: DAY / 100, repair_after_ms: DAY }, 0);
+        nodes.load(NodeId(1), &row(1), 0);
+        nodes.load(NodeId(2), &row(2), 0);
+        for beat in 1..=1000 {
+            nodes.heard(NodeId(1), false, beat * DAY / 100);
+            nodes.advance(beat * DAY / 100);
+        }
+        let availability = |nodes: &Nodes, id: u32| nodes.get(NodeId(id)).expect("known").record.availability();
+        assert!(
+            availability(&nodes, 1) > 0.98 && availability(&nodes, 2) < 0.11,
+            "{} {}",
+            availability(&nodes, 1),
+            availability(&nodes, 2)
+        );
+        let before = availability(&nodes, 1);
+        nodes.advance(100 * DAY);
+        nodes.heard(NodeId(1), false, 100 * DAY + 1);
+        assert!((availability(&nodes, 1) - before).abs() < 1e-6);
+    }
+
+    #[test]
+    fn byte_hours_count_what_is_named_and_held() {
+        let mut nodes = up(1, 1 << 20);
+        let node = nodes.get_mut(NodeId(1)).expect("known");
+        node.reported.held_bytes = 500;
+        node.counted(Left { shards: 3, bytes: 300 });
+        nodes.heard(NodeId(1), false, HOUR_MS as u64);
+        assert!((nodes.get(NodeId(1)).expect("known").byte_hours - 300.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn rows_are_written_at_once_only_for_what_matters() {
+        let mut nodes = up(1, 1 << 20);
+        let node = nodes.get_mut(NodeId(1)).expect("known");
+        assert!(!node.is_to_be_stored(RECORD_WRITE_MS), "nothing changed");
+        node.audited(true);
+        assert!(!node.is_to_be_stored(RECORD_WRITE_MS - 1) && node.is_to_be_stored(RECORD_WRITE_MS));
+        let kept = node.kept();
+        node.was_stored(kept, RECORD_WRITE_MS);
+        node.enter(crate::state::reputation::released("bye"), None, RECORD_WRITE_MS + 1);
+        assert!(node.is_to_be_stored(RECORD_WRITE_MS + 1));
     }
 
     #[test]

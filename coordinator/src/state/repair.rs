@@ -1,82 +1,134 @@
 //! What a segment needs, and who mends it. Rules:
 //!
-//! - A shard that no donor is named for, or whose donor is Lost, is rebuilt.
-//! - At or under `k + margin` live shards, those of Offline donors are rebuilt as well, without waiting for Lost.
+//! - A shard that no donor is named for, or whose donors are all Lost, is rebuilt.
+//! - At or under `k + margin` live shards, those of Offline donors are rebuilt as well, without waiting for Lost; and where an operator
+//!   asked for it.
 //! - The receiver is Up, has room, holds no shard of the segment, and lies in a domain of which that is true too; if no such
 //!   domain is left, in any. Never two shards of a segment on one donor.
 //! - Below `k` live shards nothing can be rebuilt until a donor returns.
+//!
+//! The order of the queue, soonest first:
+//! ```text
+//!     0          not judged yet            2 ..= 99    at or under k + margin  ┐ by the sum of the live holders' weights
+//!     1          an operator asked       100 ..= 199   the others              ┘ beyond k, in quarters of a shard
+//!   200          holders too many or too close
+//!   254          no donor can take it now                255   too few live shards to rebuild from
+//! ```
 
-use nodio_wire::api::SegmentHealth;
-use nodio_wire::{Code, NodeId, UnixMs};
+use nodio_wire::{NodeId, UnixMs};
 use rand::Rng;
 
 use super::liveness::Presence;
 use super::nodes::Nodes;
 use super::placement::{Candidate, better_of_two};
+use super::surplus::has_surplus;
 use super::tasks::Source;
-use crate::tables::SegmentRow;
+use super::view::{View, best_holder};
+use crate::tables::{Place, SegmentRow};
 
 /// What is to be done about a segment now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Nothing is missing that must be rebuilt already.
+    /// Nothing.
     Whole,
-    /// Rebuild these positions. The lower `spare`, the sooner: how many live shards may still be lost.
-    Mend { spare: usize, positions: Vec<u8> },
+    /// Rebuild these positions.
+    Mend { positions: Vec<u8> },
+    /// Nothing is missing, and some position has a holder too many.
+    Tidy,
     /// Too few live shards to rebuild from.
     Stuck,
 }
 
-/// How many shards of the segment are readable now.
-fn live(row: &SegmentRow, presence: impl Fn(NodeId) -> Presence) -> usize {
-    row.shards.iter().filter(|place| place.node.is_some_and(|node| presence(node) == Presence::Live)).count()
+/// Places on the queue; see the picture above.
+pub(crate) mod urgency {
+    pub(crate) const UNJUDGED: u8 = 0;
+    pub(crate) const FORCED: u8 = 1;
+    pub(super) const EMERGENCY: (u8, u8) = (2, 99);
+    pub(super) const REST: (u8, u8) = (100, 199);
+    pub(crate) const TIDY: u8 = 200;
+    /// From here on nothing can be done until something changes among the donors.
+    pub(crate) const TAIL: u8 = 250;
+    pub(crate) const BLOCKED: u8 = 254;
+    pub(crate) const STUCK: u8 = 255;
 }
 
-pub(crate) fn survey(row: &SegmentRow, margin: usize, presence: impl Fn(NodeId) -> Presence) -> Verdict {
-    let live = live(row, &presence);
-    let emergency = live <= row.code.k() + margin;
-    let needs_mending = |node: Option<NodeId>| match node.map(&presence) {
-        None | Some(Presence::Gone) => true,
-        Some(Presence::Away) => emergency,
-        Some(Presence::Live) => false,
+/// Quarters of a shard by which the light weights of its donors may put a segment below `k` and still be told from others.
+const QUARTERS_BELOW: f64 = 40.0;
+
+/// Positions that are readable now.
+fn live(row: &SegmentRow, presence: impl Fn(NodeId) -> Presence) -> usize {
+    let lives = |place: &&Place| place.holders.iter().any(|node| presence(*node) == Presence::Live);
+    row.shards.iter().filter(lives).count()
+}
+
+/// `forced`: what is Offline isn't waited for.
+pub(crate) fn survey(row: &SegmentRow, margin: usize, forced: bool, view: impl Fn(NodeId) -> View) -> Verdict {
+    let live = live(row, |id| view(id).presence);
+    let hurry = forced || live <= row.code.k() + margin;
+    let needs_mending = |place: &Place| match prospect(place, &view) {
+        Presence::Live => false,
+        Presence::Away => hurry,
+        Presence::Gone => true,
     };
     let numbered = (0u8..).zip(&row.shards);
-    let positions: Vec<u8> = numbered.filter(|(_, place)| needs_mending(place.node)).map(|(position, _)| position).collect();
-    match (live.checked_sub(row.code.k()), positions.is_empty()) {
-        (_, true) => Verdict::Whole,
-        (None, false) => Verdict::Stuck,
-        (Some(spare), false) => Verdict::Mend { spare, positions },
+    let positions: Vec<u8> = numbered.filter(|(_, place)| needs_mending(place)).map(|(position, _)| position).collect();
+    match positions.is_empty() {
+        true if has_surplus(row, view) => Verdict::Tidy,
+        true => Verdict::Whole,
+        false if live < row.code.k() => Verdict::Stuck,
+        false => Verdict::Mend { positions },
     }
 }
 
-/// Adds one segment to the count that an operator sees.
-pub(crate) fn count_health(
-    health: &mut SegmentHealth,
-    code: Code,
-    row: &SegmentRow,
-    margin: usize,
-    presence: impl Fn(NodeId) -> Presence,
-) {
-    let live = live(row, presence);
-    let class = match live {
-        live if live >= code.n() => &mut health.full,
-        live if live < code.k() => &mut health.lost,
-        live if live <= code.k() + margin => &mut health.at_risk,
-        _ => &mut health.degraded,
+/// The best that can be hoped for from the holders of a shard.
+fn prospect(place: &Place, view: &impl Fn(NodeId) -> View) -> Presence {
+    let hopes = || place.holders.iter().map(|node| view(*node).prospect());
+    if hopes().any(|hope| hope == Presence::Live) {
+        Presence::Live
+    } else if hopes().any(|hope| hope == Presence::Away) {
+        Presence::Away
+    } else {
+        Presence::Gone
+    }
+}
+
+/// How soon a segment that is to be mended comes: its weighted live shards beyond `k`.
+pub(crate) fn mend_urgency(row: &SegmentRow, margin: usize, view: impl Fn(NodeId) -> View) -> u8 {
+    let homes: Vec<View> = row.shards.iter().filter_map(|place| best_holder(place, &view)).map(|(_, view)| view).collect();
+    let live = homes.iter().filter(|view| view.is_live());
+    let (count, weight) = live.fold((0, 0.0), |(count, sum), view| (count + 1, sum + view.weight));
+    let (first, last) = if count <= row.code.k() + margin { urgency::EMERGENCY } else { urgency::REST };
+    let quarters = ((weight - row.code.k() as f64) * 4.0).floor() + QUARTERS_BELOW;
+    first + quarters.clamp(0.0, f64::from(last - first)) as u8
+}
+
+/// The place on the queue that goes with a verdict; `None` for a segment that needs nothing.
+pub(crate) fn urgency_of(verdict: &Verdict, row: &SegmentRow, margin: usize, view: impl Fn(NodeId) -> View) -> Option<u8> {
+    match verdict {
+        Verdict::Whole => None,
+        Verdict::Mend { .. } => Some(mend_urgency(row, margin, view)),
+        Verdict::Tidy => Some(urgency::TIDY),
+        Verdict::Stuck => Some(urgency::STUCK),
+    }
+}
+
+/// True if the segment can be read now.
+pub(crate) fn readable(row: &SegmentRow, presence: impl Fn(NodeId) -> Presence) -> bool {
+    live(row, presence) >= row.code.k()
+}
+
+/// True if as many shards are live as a write would need.
+pub(crate) fn at_quorum(row: &SegmentRow, presence: impl Fn(NodeId) -> Presence) -> bool {
+    live(row, presence) >= row.code.write_quorum()
+}
+
+/// The live shards that a rebuild may read: of each position the best.
+pub(crate) fn sources(row: &SegmentRow, view: impl Fn(NodeId) -> View) -> Vec<Source> {
+    let best = |(position, place): (u8, &Place)| {
+        let (node, _) = best_holder(place, &view).filter(|(_, view)| view.is_live())?;
+        Some(Source { position, shard: place.id, node })
     };
-    *class += 1;
-}
-
-/// True if forgetting these positions leaves enough live shards to read the segment.
-pub(crate) fn readable_without(row: &SegmentRow, positions: &[u8], presence: impl Fn(NodeId) -> Presence) -> bool {
-    let left = row.placed().filter(|(position, _, node)| !positions.contains(position) && presence(*node) == Presence::Live);
-    left.count() >= row.code.k()
-}
-
-/// The live shards that a rebuild may read.
-pub(crate) fn sources(row: &SegmentRow, presence: impl Fn(NodeId) -> Presence) -> Vec<Source> {
-    let live = row.placed().filter(|(_, _, node)| presence(*node) == Presence::Live);
-    live.map(|(position, shard, node)| Source { position, shard, node }).collect()
+    (0u8..).zip(&row.shards).filter_map(best).collect()
 }
 
 /// What a receiver must be.
@@ -87,26 +139,35 @@ pub(crate) struct Need {
     pub not: Vec<NodeId>,
     /// Domains that hold, or are getting, one.
     pub domains: Vec<u32>,
+    /// Another domain, or none at all.
+    pub apart: bool,
 }
 
 impl Need {
-    /// For the shard at `position`, while rebuilds of the segment are under way to `receivers`.
-    pub(crate) fn of(row: &SegmentRow, position: u8, receivers: &[NodeId], bytes: u64, nodes: &Nodes) -> Self {
-        let holders: Vec<NodeId> = row.placed().map(|(_, _, node)| node).chain(receivers.iter().copied()).collect();
-        let others = row.placed().filter(|(at, _, node)| *at != position && nodes.presence(*node) != Presence::Gone);
-        let staying = others.map(|(_, _, node)| node).chain(receivers.iter().copied());
-        let domains = staying.filter_map(|id| nodes.get(id).map(|node| node.domain_number)).collect();
-        Self { bytes, not: holders, domains }
+    /// For the shards at `positions`, while work for the segment is under way to `receivers`.
+    pub(crate) fn of(row: &SegmentRow, positions: &[u8], receivers: &[NodeId], bytes: u64, nodes: &Nodes) -> Self {
+        let not = row.placed().map(|(_, _, node)| node).chain(receivers.iter().copied()).collect();
+        let others = (0u8..).zip(&row.shards).filter(|(at, _)| !positions.contains(at));
+        let homes = others.filter_map(|(_, place)| best_holder(place, |id| nodes.view(id)));
+        let staying = homes.filter(|(_, view)| view.presence != Presence::Gone).map(|(_, view)| view.domain);
+        let domains = staying.chain(receivers.iter().map(|id| nodes.view(*id).domain)).collect();
+        Self { bytes, not, domains, apart: false }
+    }
+
+    /// Another shard of the segment goes to this donor.
+    pub(crate) fn also(&mut self, chosen: &Candidate) {
+        self.not.push(chosen.node);
+        self.domains.push(chosen.domain);
     }
 }
 
-/// A receiver for one shard, if there is one now.
-pub(crate) fn receiver(pool: &[Candidate], need: &Need, rng: &mut impl Rng) -> Option<NodeId> {
+/// A receiver for one shard, if there is one now: its place in `pool`.
+pub(crate) fn receiver(pool: &[Candidate], need: &Need, rng: &mut impl Rng) -> Option<usize> {
     let fits = |at: &usize| pool[*at].available >= need.bytes && !need.not.contains(&pool[*at].node);
     let fitting: Vec<usize> = (0..pool.len()).filter(fits).collect();
     let apart: Vec<usize> = fitting.iter().copied().filter(|at| !need.domains.contains(&pool[*at].domain)).collect();
-    let best = better_of_two(pool, if apart.is_empty() { &fitting } else { &apart }, rng)?;
-    Some(pool[best].node)
+    let open = if apart.is_empty() && !need.apart { &fitting } else { &apart };
+    better_of_two(pool, open, rng)
 }
 
 /// When a rebuild assigned now is planned anew.
@@ -117,44 +178,59 @@ pub(crate) fn lease_end(now: UnixMs, lease_ms: u64) -> UnixMs {
 #[cfg(test)]
 mod tests {
     use super::super::nodes::tests::up;
+    use super::super::view::tests::view;
     use super::*;
-    use crate::tables::Place;
-    use nodio_wire::ShardId;
+    use nodio_wire::{Code, ShardId};
     use rand::SeedableRng;
     use rand::rngs::StdRng;
 
+    /// A row with one holder a position; 0 is none.
     fn row(k: u8, holders: &[u32]) -> SegmentRow {
-        let place = |(at, node): (usize, &u32)| Place { id: ShardId([at as u8; 32]), node: (*node > 0).then_some(NodeId(*node)) };
+        let named = |node: &u32| if *node > 0 { vec![NodeId(*node)] } else { Vec::new() };
+        let place = |(at, node): (usize, &u32)| Place { id: ShardId([at as u8; 32]), holders: named(node) };
         let code = Code::new(k, holders.len() as u8).expect("a code");
         SegmentRow { code, shard_bytes: 100, committed: 0, shards: holders.iter().enumerate().map(place).collect() }
     }
 
-    /// Donors from 100 on are Away, from 200 on Gone.
-    fn presence(id: NodeId) -> Presence {
-        match id.0 {
-            200.. => Presence::Gone,
-            100.. => Presence::Away,
-            _ => Presence::Live,
-        }
+    fn verdict(k: u8, holders: &[u32]) -> Verdict {
+        survey(&row(k, holders), 1, false, view)
     }
 
-    fn verdict(k: u8, holders: &[u32]) -> Verdict {
-        survey(&row(k, holders), 1, presence)
+    fn mend(positions: &[u8]) -> Verdict {
+        Verdict::Mend { positions: positions.to_vec() }
     }
 
     #[test]
     fn a_shard_without_a_donor_or_with_a_lost_one_is_rebuilt() {
         assert_eq!(verdict(4, &[1, 2, 3, 4, 5, 6]), Verdict::Whole);
-        assert_eq!(verdict(4, &[1, 2, 3, 4, 5, 0]), Verdict::Mend { spare: 1, positions: vec![5] });
-        assert_eq!(verdict(2, &[1, 200, 3, 4, 0, 6]), Verdict::Mend { spare: 2, positions: vec![1, 4] });
+        assert_eq!(verdict(4, &[1, 2, 3, 4, 5, 0]), mend(&[5]));
+        assert_eq!(verdict(2, &[1, 200, 3, 4, 0, 6]), mend(&[1, 4]));
     }
 
     #[test]
-    fn offline_donors_are_waited_for_unless_the_margin_is_reached() {
+    fn offline_donors_are_waited_for_unless_the_margin_is_reached_or_somebody_asks() {
         assert_eq!(verdict(2, &[1, 2, 3, 4, 105, 106]), Verdict::Whole);
-        assert_eq!(verdict(2, &[1, 2, 3, 104, 105, 106]), Verdict::Mend { spare: 1, positions: vec![3, 4, 5] });
-        assert_eq!(verdict(2, &[1, 2, 3, 4, 0, 106]), Verdict::Mend { spare: 2, positions: vec![4] });
-        assert_eq!(survey(&row(4, &[1, 2, 3, 4, 5, 106]), 0, presence), Verdict::Whole);
+        assert_eq!(survey(&row(2, &[1, 2, 3, 4, 105, 106]), 1, true, view), mend(&[4, 5]));
+        assert_eq!(verdict(2, &[1, 2, 3, 104, 105, 106]), mend(&[3, 4, 5]));
+        assert_eq!(verdict(2, &[1, 2, 3, 4, 0, 106]), mend(&[4]));
+        assert_eq!(survey(&row(4, &[1, 2, 3, 4, 5, 106]), 0, false, view), Verdict::Whole);
+    }
+
+    #[test]
+    fn a_leaving_donor_that_is_away_is_not_waited_for() {
+        let leaving = |id: NodeId| View { draining: id.0 == 106, ..view(id) };
+        assert_eq!(survey(&row(2, &[1, 2, 3, 4, 5, 106]), 0, false, leaving), mend(&[5]));
+    }
+
+    #[test]
+    fn any_live_holder_will_do_and_a_second_one_is_to_be_tidied() {
+        let mut one = row(2, &[1, 2, 203, 4]);
+        one.shards[2].holders.push(NodeId(3));
+        assert_eq!(survey(&one, 0, false, view), Verdict::Whole, "a lost one may return and counts again");
+        one.shards[3].holders.push(NodeId(5));
+        assert_eq!(survey(&one, 0, false, view), Verdict::Tidy);
+        one.shards[0].holders.clear();
+        assert_eq!(survey(&one, 0, false, view), mend(&[0]), "what is missing comes first");
     }
 
     #[test]
@@ -165,22 +241,37 @@ mod tests {
     }
 
     #[test]
-    fn health_is_counted_in_the_classes_an_operator_sees() {
-        let mut health = SegmentHealth::default();
-        for holders in
-            [[1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 105, 206], [1, 2, 3, 0, 0, 106], [1, 2, 0, 0, 0, 0], [1, 0, 0, 0, 0, 106]]
-        {
-            let row = row(2, &holders);
-            count_health(&mut health, row.code, &row, 1, presence);
-        }
-        assert_eq!(health, SegmentHealth { full: 1, degraded: 1, at_risk: 2, lost: 1 });
+    fn danger_is_ordered_by_weighted_spares_and_emergencies_come_first() {
+        let urgency = |holders: &[u32], weight: f64| {
+            let row = row(4, holders);
+            let weigh = |id: NodeId| View { weight, ..view(id) };
+            urgency_of(&survey(&row, 0, false, weigh), &row, 0, weigh).expect("needs something")
+        };
+        let at_k = [1, 2, 3, 4, 0, 0, 0, 0];
+        let beyond = [1, 2, 3, 4, 5, 6, 0, 0];
+        let order = [
+            urgency(&at_k, 0.5),
+            urgency(&at_k, 1.0),
+            urgency(&beyond, 0.6),
+            urgency(&beyond, 1.0),
+            urgency(&[1, 2, 3, 4, 5, 6, 7, 0], 1.0),
+            urgency::TIDY,
+            urgency(&[1, 2, 3, 0, 0, 0, 0, 0], 1.0),
+        ];
+        assert!(order.is_sorted_by(|a, b| a < b), "{order:?}");
+        assert!(order[0] > urgency::FORCED && order[6] == urgency::STUCK);
     }
 
     #[test]
-    fn a_donors_word_never_makes_a_segment_unreadable() {
-        let row = row(2, &[1, 2, 3, 104]);
-        assert!(readable_without(&row, &[0], presence));
-        assert!(!readable_without(&row, &[0, 1], presence));
+    fn only_live_positions_count_for_reading_and_for_the_quorum() {
+        let presence = |id| view(id).presence;
+        let mut three = row(2, &[1, 2, 103, 204]);
+        assert!(readable(&three, presence) && !at_quorum(&three, presence));
+        three.shards[2].holders.push(NodeId(3));
+        assert!(at_quorum(&three, presence));
+        three.shards[0].holders.clear();
+        three.shards[1].holders.clear();
+        assert!(!readable(&three, presence));
     }
 
     #[test]
@@ -194,20 +285,24 @@ mod tests {
         let mut rng = StdRng::seed_from_u64(1);
         let domain_of_2 = nodes.get(NodeId(2)).expect("known").domain_number;
         nodes.get_mut(NodeId(3)).expect("known").domain_number = domain_of_2;
+        let pool = nodes.candidates();
+        let chosen = |need: &Need, rng: &mut StdRng| receiver(&pool, need, rng).map(|at| pool[at].node);
         for _ in 0..100 {
-            let need = Need::of(&row, 2, &[], 10, &nodes);
-            let chosen = receiver(&nodes.candidates(), &need, &mut rng).expect("there is one");
-            assert!([4, 5, 6].contains(&chosen.0), "donor {chosen} is too close");
+            let need = Need::of(&row, &[2], &[], 10, &nodes);
+            let found = chosen(&need, &mut rng).expect("there is one");
+            assert!([4, 5, 6].contains(&found.0), "donor {found} is too close");
         }
-        let need = Need { not: [1, 2, 4, 5, 6].map(NodeId).to_vec(), ..Need::of(&row, 2, &[], 10, &nodes) };
-        assert_eq!(receiver(&nodes.candidates(), &need, &mut rng), Some(NodeId(3)), "a shared domain is better than none");
-        let full = Need { bytes: 1 << 30, ..need };
-        assert_eq!(receiver(&nodes.candidates(), &full, &mut rng), None);
+        let need = Need { not: [1, 2, 4, 5, 6].map(NodeId).to_vec(), ..Need::of(&row, &[2], &[], 10, &nodes) };
+        assert_eq!(chosen(&need, &mut rng), Some(NodeId(3)), "a shared domain is better than none");
+        assert_eq!(chosen(&Need { apart: true, ..need.clone() }, &mut rng), None, "unless it is about the domain");
+        assert_eq!(chosen(&Need { bytes: 1 << 30, ..need }, &mut rng), None);
     }
 
     #[test]
     fn only_live_shards_are_sources() {
-        let found = sources(&row(2, &[1, 102, 203, 4, 0]), presence);
-        assert_eq!(found.iter().map(|source| source.node.0).collect::<Vec<_>>(), [1, 4]);
+        let mut some = row(2, &[1, 102, 203, 4, 0]);
+        some.shards[1].holders.push(NodeId(7));
+        let found = sources(&some, view);
+        assert_eq!(found.iter().map(|source| (source.position, source.node.0)).collect::<Vec<_>>(), [(0, 1), (1, 7), (3, 4)]);
     }
 }

@@ -32,7 +32,7 @@ impl Reservations {
     }
 
     pub(crate) fn reserve(&mut self, nodes: &mut Nodes, chosen: &[NodeId], bytes: u64, expires: UnixMs) -> u64 {
-        let grant = self.next;
+        let grant = number(expires, self.next);
         self.next = self.next.wrapping_add(1);
         for id in chosen {
             if let Some(node) = nodes.get_mut(*id) {
@@ -62,6 +62,17 @@ impl Reservations {
         }
         true
     }
+}
+
+/// A grant's number says when its tickets end (seconds since 1970 in the upper half), so that an old one is known for what it is even by a
+/// coordinator that has restarted since.
+pub(crate) fn number(expires: UnixMs, count: u64) -> u64 {
+    ((expires / 1000) << 32) | (count & u64::from(u32::MAX))
+}
+
+/// When the tickets of a grant with this number end or ended, to the second.
+pub(crate) fn ends(grant: u64) -> UnixMs {
+    (grant >> 32) * 1000
 }
 
 fn give_back(nodes: &mut Nodes, reservation: &Reservation) {
@@ -96,6 +107,18 @@ mod tests {
         assert!(!book.expire(&mut nodes, 50, 10));
         book.settle(&mut nodes, early);
         assert_eq!((available(&nodes, 1), available(&nodes, 2), book.open()), (1000, 1000, 0));
+    }
+
+    #[test]
+    fn a_grants_number_tells_its_age() {
+        let mut nodes = up(1, 1000);
+        let expires = 1_790_000_000_500;
+        for first in [0, u64::MAX] {
+            let mut book = Reservations::new(first);
+            let two = [(); 2].map(|()| book.reserve(&mut nodes, &[NodeId(1)], 1, expires));
+            assert_ne!(two[0], two[1]);
+            assert_eq!(two.map(ends), [1_790_000_000_000; 2]);
+        }
     }
 
     #[test]

@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 
 use nodio_meta::KeyRange;
-use nodio_wire::api::digest_of;
+use nodio_wire::api::{Contents, Left};
 use nodio_wire::{NodeId, ShardId};
+use rand::Rng;
 
-use super::nodes::Contents;
+use super::audit::{Pick, Sample};
 use crate::keyspace;
 
 /// What is walked over.
@@ -25,6 +26,9 @@ pub(crate) struct Walk {
     pub rest: KeyRange,
     /// What was passed, of a donor's holdings.
     pub contents: Contents,
+    pub bytes: u64,
+    /// Those of them to be asked about until the next walk.
+    pub sample: Sample,
     last: Option<ShardId>,
 }
 
@@ -34,16 +38,27 @@ impl Walk {
             Over::Node(id) => keyspace::holdings_of(id),
             Over::Map => keyspace::segments(),
         };
-        Self { over, rest, contents: Contents::default(), last: None }
+        Self { over, rest, contents: Contents::default(), bytes: 0, sample: Sample::default(), last: None }
     }
 
-    /// Counts a holding that was passed; a shard that several segments share counts once.
-    pub(crate) fn pass(&mut self, shard: ShardId) {
-        if self.last != Some(shard) {
-            self.contents.shards += 1;
-            self.contents.digest = self.contents.digest.wrapping_add(digest_of(&shard));
-            self.last = Some(shard);
+    /// True before its first step.
+    pub(crate) fn is_new(&self) -> bool {
+        self.last.is_none()
+    }
+
+    /// Takes in a holding that was passed; a shard that several segments share counts once.
+    pub(crate) fn pass(&mut self, holding: Pick, shard_bytes: u32, rng: &mut impl Rng) {
+        if self.last != Some(holding.shard) {
+            self.contents.add(&holding.shard);
+            self.bytes += u64::from(shard_bytes);
+            self.sample.offer(holding, shard_bytes, rng);
+            self.last = Some(holding.shard);
         }
+    }
+
+    /// What the map names the donor for.
+    pub(crate) fn named(&self) -> Left {
+        Left { shards: self.contents.shards, bytes: self.bytes }
     }
 }
 
@@ -80,6 +95,7 @@ impl Walks {
 mod tests {
     use super::*;
     use nodio_wire::api::set_digest;
+    use nodio_wire::{PartId, SegmentId};
 
     #[test]
     fn a_walk_begun_anew_replaces_the_one_under_way() {
@@ -101,8 +117,10 @@ mod tests {
         let mut walk = Walk::new(Over::Node(NodeId(1)));
         let ids = [ShardId([1; 32]), ShardId([2; 32])];
         for id in [ids[0], ids[0], ids[1]] {
-            walk.pass(id);
+            let segment = SegmentId { part: PartId([0; 16]), index: 0 };
+            walk.pass(Pick { shard: id, segment, position: 0, tries: 0, run: None }, 10, &mut rand::rng());
         }
+        assert_eq!(walk.named(), Left { shards: 2, bytes: 20 });
         assert_eq!(walk.contents, Contents { shards: 2, digest: set_digest(ids) });
     }
 }

@@ -1,10 +1,12 @@
-//! Who has fallen silent, and what follows from it.
+//! Who has fallen silent, and what follows from it; questions that stay open; who may go; what is to be written of all that.
 
 use nodio_host::Progress;
 use nodio_meta::StoreError;
+use nodio_wire::api::StandingState;
 use nodio_wire::{NodeId, UnixMs};
 
-use crate::map;
+use crate::config::CoordinatorConfig;
+use crate::limits::DRAIN_WALK_BEATS;
 use crate::service::{Coordinator, lock};
 use crate::state::State;
 use crate::state::walks::Over;
@@ -12,19 +14,16 @@ use crate::state::walks::Over;
 impl Coordinator {
     pub(crate) async fn liveness_step(&self) -> Result<Progress, StoreError> {
         let now = self.now();
-        let unwritten = {
+        {
             let mut state = self.state();
             silence(&mut state, now);
-            begin_counts(&mut state, now, self.config.inventory_every_ms);
+            begin_counts(&mut state, now, &self.config);
             self.begin_census(&mut state, now);
-            unwritten(&state)
-        };
-        for (node, away_since) in unwritten {
-            map::nodes::set_away(&*self.store, node, away_since).await?;
-            if let Some(node) = self.state().nodes.get_mut(node) {
-                node.away_since_stored = away_since;
-            }
         }
+        self.close_overdue_audits().await?;
+        self.release_the_empty().await?;
+        let behind = unwritten(&self.state(), now);
+        self.keep_changed(&behind).await?;
         Ok(Progress::Idle)
     }
 
@@ -48,16 +47,17 @@ fn silence(state: &mut State, now: UnixMs) {
     }
 }
 
-/// Donors that are there get their side of the map counted now and then.
-fn begin_counts(state: &mut State, now: UnixMs, every_ms: u64) {
+/// Donors that are there get their side of the map counted now and then; one that drains more often, as it changes by and by.
+fn begin_counts(state: &mut State, now: UnixMs, config: &CoordinatorConfig) {
+    let draining_ms = config.heartbeat_ms.saturating_mul(DRAIN_WALK_BEATS).min(config.inventory_every_ms);
     let State { nodes, walks, .. } = state;
     for node in nodes.all_mut().filter(|node| node.liveness.is_up() && node.reconcile.due <= now) {
-        node.reconcile.due = now.saturating_add(every_ms);
+        let drains = node.standing.state == StandingState::Draining;
+        node.reconcile.due = now.saturating_add(if drains { draining_ms } else { config.inventory_every_ms });
         walks.begin(Over::Node(node.id));
     }
 }
 
-fn unwritten(state: &State) -> Vec<(NodeId, Option<UnixMs>)> {
-    let behind = state.nodes.all().filter(|node| node.away_since != node.away_since_stored);
-    behind.map(|node| (node.id, node.away_since)).collect()
+fn unwritten(state: &State, now: UnixMs) -> Vec<NodeId> {
+    state.nodes.all().filter(|node| node.is_to_be_stored(now)).map(|node| node.id).collect()
 }

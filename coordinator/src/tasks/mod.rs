@@ -3,13 +3,17 @@
 //! ```text
 //!   liveness  every half beat   silence -> Suspect, Offline, Lost; begins walks; writes since when a donor is away
 //!   walk      a page a step     a donor that went away: its segments that need mending -> r/;  one that is there: its contents counted
-//!   plan      a window a step   r/ rows, most urgent first -> rebuilds in donors' outboxes
+//!   plan      a window a step   r/ rows, most urgent first -> rebuilds in donors' outboxes; holders too many trimmed
+//!   move      a page a step     donors that leave or shrink: their shards -> pushes in their outboxes; donors that returned: trimmed
 //!   release   a batch a step    q/ -> s/, n/, r/ gone, x/ written
 //!   expiry    every half beat   reservations and leases that are over
+//!   meter     a page a step     every segment counted and assessed, for the status of a large network
 //! ```
 
 mod expiry;
 mod liveness;
+mod mend;
+mod moves;
 mod plan;
 mod release;
 mod walk;
@@ -20,6 +24,7 @@ use std::time::Duration;
 use nodio_host::{Progress, Ticks};
 use nodio_meta::StoreError;
 
+use crate::limits::METER_EVERY_MS;
 use crate::service::Coordinator;
 
 /// Starts all background work.
@@ -35,7 +40,13 @@ pub(crate) fn spawn(coordinator: &Arc<Coordinator>, ticks: &Ticks) {
     let this = coordinator.clone();
     ticks.spawn("plan", plan_every, move || outcome(this.clone(), |c| async move { c.plan_step().await }));
     let this = coordinator.clone();
+    ticks.spawn("move", plan_every, move || outcome(this.clone(), |c| async move { c.move_step().await }));
+    let this = coordinator.clone();
     ticks.spawn("release", plan_every, move || outcome(this.clone(), |c| async move { c.release_step().await }));
+    let this = coordinator.clone();
+    ticks.spawn("meter", Duration::from_millis(METER_EVERY_MS), move || {
+        outcome(this.clone(), |c| async move { c.meter_step().await })
+    });
     coordinator.show_ticks(ticks.clone());
 }
 

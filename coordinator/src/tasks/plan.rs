@@ -1,133 +1,185 @@
 //! From the mend queue to donors' outboxes.
+//!
+//! Every pass begins at the front of the queue and goes on, past what is under way or can't be done now, until no donor has room for more
+//! work or the queue ends. Its tail, where nothing can be done before something changes, is looked at when it does, and now and then.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use nodio_host::Progress;
-use nodio_meta::{CommitError, Row, StoreError};
-use nodio_wire::{NodeId, SegmentId, ShardId};
+use nodio_meta::{KeyRange, Row, StoreError};
+use nodio_wire::SegmentId;
 
 use super::progress;
 use crate::keyspace;
-use crate::limits::{PLAN_WINDOW_SEGMENTS, RECEIVERS_TRIED_MAX};
+use crate::limits::{PLAN_WINDOW_SEGMENTS, QUEUE_ROWS_PER_COMMIT, TAIL_REST_FACTOR};
+use crate::map::{holders, queue};
 use crate::service::{Coordinator, lock};
-use crate::state::placement::Candidate;
-use crate::state::repair::{Need, Verdict, lease_end, receiver, sources, survey};
-use crate::state::tasks::Rebuild;
-use crate::state::{State, footprint};
-use crate::tables::{Batch, SegmentRow, page, read_segment};
+use crate::state::State;
+use crate::state::crew::Crew;
+use crate::state::repair::{Verdict, survey, urgency, urgency_of};
+use crate::state::surplus::clumped;
+use crate::tables::{Batch, MendRow, SegmentRow, decode, page, read_segment};
 
-/// A segment of the queue that can be mended.
-struct Wanted {
-    spare: usize,
+use super::mend::{Planned, Relief};
+
+/// A segment of the queue, as it is now.
+struct Queued {
+    /// The row that it was found by.
+    found: Row,
+    at: u8,
+    mend: MendRow,
     segment: SegmentId,
-    row: SegmentRow,
-    positions: Vec<u8>,
+    row: Option<SegmentRow>,
+    verdict: Verdict,
+    /// Where it belongs; `None`: nowhere.
+    belongs: Option<u8>,
 }
 
 impl Coordinator {
-    /// Looks at a window of the queue and hands its most urgent segments to donors with room for work.
+    /// Looks at a window of the queue and hands what it finds to donors with room for work.
     pub(crate) async fn plan_step(&self) -> Result<Progress, StoreError> {
-        if self.receivers(&self.state()).is_empty() {
+        let mut crew = Crew::of(&self.state(), self.config.rebuilds_per_donor.into());
+        if crew.is_full() {
+            lock(&self.cursors).mends = None;
             return Ok(Progress::Idle);
         }
-        let ahead = lock(&self.cursors).mends.take().unwrap_or_else(keyspace::mends);
-        let (rows, rest) = page(&*self.store, ahead, PLAN_WINDOW_SEGMENTS).await?;
-        let mut wanted = self.consider(&rows).await?;
-        wanted.sort_by_key(|one| one.spare);
-        for one in &wanted {
-            for position in &one.positions {
-                self.plan(one, *position).await?;
+        let ahead = self.ahead();
+        let (rows, _) = page(&*self.store, ahead.clone(), PLAN_WINDOW_SEGMENTS).await?;
+        // Even after a short page there may be more: what was just put further back.
+        let rest = rows.last().map(|last| keyspace::after(ahead, &last.key));
+        let window = self.judge(rows).await?;
+        for one in &window {
+            if crew.is_full() {
+                break;
             }
+            self.attend(one, &mut crew).await?;
         }
+        let rest = rest.filter(|_| !crew.is_full());
         let more = rest.is_some();
         lock(&self.cursors).mends = rest;
         Ok(progress(more))
     }
 
-    /// Donors that may be given a rebuild now.
-    fn receivers(&self, state: &State) -> Vec<Candidate> {
-        let most = usize::from(self.config.rebuilds_per_donor);
-        let mut pool = state.nodes.candidates();
-        pool.retain(|candidate| state.tasks.rebuilds_of(candidate.node) < most);
-        pool
-    }
-
-    /// What can be mended among these rows. Those that need nothing (any more) leave the queue.
-    async fn consider(&self, rows: &[Row]) -> Result<Vec<Wanted>, StoreError> {
-        let (mut wanted, mut settled) = (Vec::new(), Batch::default());
-        for queued in rows {
-            let segment = keyspace::parse_mend(&queued.key)?;
-            let key = keyspace::segment(&segment);
-            match read_segment(&*self.store, &segment).await? {
-                None => settled.absent(key),
-                Some(held) => match survey(&held.row, self.margin(), |id| self.presence(id)) {
-                    Verdict::Whole => settled.at(key, held.version),
-                    Verdict::Stuck => continue,
-                    Verdict::Mend { spare, positions } => {
-                        wanted.push(Wanted { spare, segment, row: held.row, positions });
-                        continue;
-                    }
-                },
-            }
-            settled.at(queued.key.clone(), queued.version);
-            settled.delete(queued.key.clone());
-        }
-        self.settle(settled).await?;
-        Ok(wanted)
-    }
-
-    /// Takes rows off the queue; if one of them changed meanwhile, all wait for the next round.
-    async fn settle(&self, batch: Batch) -> Result<(), StoreError> {
-        if batch.writes_nothing() {
-            return Ok(());
-        }
-        match self.store.commit(batch.into_commit()).await {
-            Ok(_) | Err(CommitError::Conflict) => Ok(()),
-            Err(CommitError::Store(error)) => Err(error),
-        }
-    }
-
-    /// Finds a receiver for one shard. A donor that has yet to delete that shard is passed over: it would keep what it has.
-    async fn plan(&self, wanted: &Wanted, position: u8) -> Result<(), StoreError> {
-        let shard = wanted.row.shards[usize::from(position)].id;
-        let mut refused = Vec::new();
-        for _ in 0..RECEIVERS_TRIED_MAX {
-            let Some(node) = self.choose(wanted, position, &refused) else { return Ok(()) };
-            if self.is_doomed(node, &shard).await? || !self.assign(wanted, position, shard, node) {
-                refused.push(node);
-            } else {
-                return Ok(());
-            }
-        }
-        Ok(())
-    }
-
-    fn choose(&self, wanted: &Wanted, position: u8, refused: &[NodeId]) -> Option<NodeId> {
-        let state = self.state();
-        let under_way = state.tasks.under_way(&wanted.segment);
-        if under_way.iter().any(|(at, _)| *at == position) {
-            return None;
-        }
-        let receivers: Vec<NodeId> = under_way.iter().map(|(_, node)| *node).collect();
-        let mut need = Need::of(&wanted.row, position, &receivers, footprint(wanted.row.shard_bytes), &state.nodes);
-        need.not.extend_from_slice(refused);
-        receiver(&self.receivers(&state), &need, &mut rand::rng())
-    }
-
-    async fn is_doomed(&self, node: NodeId, shard: &ShardId) -> Result<bool, StoreError> {
-        Ok(self.store.get(&keyspace::doomed(node, shard)).await?.is_some())
-    }
-
-    fn assign(&self, wanted: &Wanted, position: u8, shard: ShardId, node: NodeId) -> bool {
-        let row = &wanted.row;
+    /// What the pass under way has ahead; or a new pass, with or without the tail.
+    fn ahead(&self) -> KeyRange {
+        let fleet = fleet_of(&self.state());
         let now = self.now();
-        let mut state = self.state();
-        let rebuild = Rebuild {
-            segment: wanted.segment,
-            code: row.code,
-            shard_bytes: row.shard_bytes,
-            position,
-            shard,
-            sources: sources(row, |id| state.nodes.presence(id)),
-        };
-        state.assign(node, rebuild, lease_end(now, self.config.task_lease_ms))
+        let mut cursors = lock(&self.cursors);
+        if let Some(rest) = cursors.mends.take() {
+            return rest;
+        }
+        if now < cursors.tail_due && fleet == cursors.fleet_seen {
+            return keyspace::mends_below(urgency::TAIL);
+        }
+        cursors.tail_due = now.saturating_add(self.config.plan_every_ms.saturating_mul(TAIL_REST_FACTOR));
+        cursors.fleet_seen = fleet;
+        keyspace::mends()
     }
+
+    /// Judges the window's segments anew, puts rows where they belong, and returns what is to be attended to now: what moved back in the
+    /// queue is met again further on.
+    async fn judge(&self, rows: Vec<Row>) -> Result<Vec<Queued>, StoreError> {
+        let mut window = Vec::with_capacity(rows.len());
+        for found in rows {
+            let key = keyspace::parse_mend(&found.key)?;
+            let row = read_segment(&*self.store, &key.segment).await?.map(|held| held.row);
+            window.push(self.weigh(found, key, row)?);
+        }
+        for some in window.chunks(QUEUE_ROWS_PER_COMMIT) {
+            let mut batch = Batch::default();
+            some.iter().for_each(|one| one.settle(&mut batch));
+            queue::commit(&*self.store, batch).await?;
+        }
+        window.retain(|one| one.belongs.is_some_and(|belongs| belongs <= one.at) && one.row.is_some());
+        Ok(window)
+    }
+
+    fn weigh(&self, found: Row, key: keyspace::MendKey, row: Option<SegmentRow>) -> Result<Queued, StoreError> {
+        let (at, segment) = (key.urgency.unwrap_or(urgency::UNJUDGED), key.segment);
+        let mend: MendRow = decode(&found.value)?;
+        let state = self.state();
+        let view = |id| state.nodes.view(id);
+        let verdict = row.as_ref().map_or(Verdict::Whole, |row| survey(row, self.margin(), mend.forced, view));
+        let belongs = row.as_ref().and_then(|row| match urgency_of(&verdict, row, self.margin(), view) {
+            None => clumped(row, view).map(|_| urgency::TIDY),
+            urgency => urgency,
+        });
+        drop(state);
+        let belongs = belongs.map(|belongs| place_of(belongs, at, &verdict, mend.forced));
+        Ok(Queued { found, at, mend, segment, row, verdict, belongs })
+    }
+
+    /// Does what can be done about one segment now.
+    async fn attend(&self, one: &Queued, crew: &mut Crew) -> Result<(), StoreError> {
+        let Some(row) = &one.row else { return Ok(()) };
+        let planned = match &one.verdict {
+            Verdict::Mend { positions } => self.mend(&one.segment, row, positions, one.at, crew).await?,
+            Verdict::Tidy => {
+                holders::trim(&*self.store, &one.segment, |id| self.view(id), self.now()).await?;
+                Planned::Later
+            }
+            Verdict::Whole => self.spread(one, row, crew).await?,
+            Verdict::Stuck => Planned::Later,
+        };
+        match (planned, one.at) {
+            (Planned::Nobody, at) if at < urgency::TAIL => self.put_at(one, Some(urgency::BLOCKED)).await,
+            (Planned::Given, urgency::BLOCKED) => self.put_at(one, Some(urgency::UNJUDGED)).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Moves one of two shards that live too close.
+    async fn spread(&self, one: &Queued, row: &SegmentRow, crew: &mut Crew) -> Result<Planned, StoreError> {
+        let Some((position, from)) = clumped(row, |id| self.view(id)) else { return Ok(Planned::Later) };
+        let relief = Relief { segment: one.segment, position, from, apart: true, urgency: urgency::TIDY };
+        match self.relieve(&relief, row, crew).await? {
+            Planned::Nobody => self.put_at(one, None).await.map(|()| Planned::Later),
+            planned => Ok(planned),
+        }
+    }
+
+    /// Moves a queue row, or drops it.
+    async fn put_at(&self, one: &Queued, urgency: Option<u8>) -> Result<(), StoreError> {
+        let mut batch = Batch::default();
+        one.put_at(&mut batch, urgency);
+        queue::commit(&*self.store, batch).await
+    }
+}
+
+impl Queued {
+    fn settle(&self, batch: &mut Batch) {
+        if self.belongs != Some(self.at) {
+            self.put_at(batch, self.belongs);
+        }
+    }
+
+    /// A row that was renewed since it was read stays.
+    fn put_at(&self, batch: &mut Batch, urgency: Option<u8>) {
+        batch.at(self.found.key.clone(), self.found.version);
+        batch.delete(self.found.key.clone());
+        if let Some(urgency) = urgency {
+            batch.put(keyspace::mend(urgency, &self.segment), &self.mend);
+        }
+    }
+}
+
+/// Where a row that is at `at` shall be. Small drifts of the weights aren't worth a write; what nobody could take stays in the tail until
+/// somebody can; what an operator asked for stays in front.
+fn place_of(belongs: u8, at: u8, verdict: &Verdict, forced: bool) -> u8 {
+    const DRIFT: u8 = 4;
+    match verdict {
+        Verdict::Mend { .. } if at == urgency::BLOCKED => at,
+        Verdict::Mend { .. } if forced => urgency::FORCED,
+        Verdict::Mend { .. } if at > urgency::FORCED && at / 100 == belongs / 100 && at.abs_diff(belongs) < DRIFT => at,
+        _ => belongs,
+    }
+}
+
+/// Changes when some donor comes, goes, or begins or ceases to take shards.
+fn fleet_of(state: &State) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for node in state.nodes.all() {
+        (node.id, node.presence() as u8, node.takes_shards(), node.domain_number).hash(&mut hasher);
+    }
+    hasher.finish()
 }

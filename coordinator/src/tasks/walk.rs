@@ -1,44 +1,42 @@
 //! Passes over a donor's holdings or over the whole map, a page at a time.
 
 use nodio_host::Progress;
-use nodio_meta::{CommitError, Row, StoreError};
+use nodio_meta::{Row, StoreError};
+use nodio_wire::api::StandingState;
 use nodio_wire::{NodeId, SegmentId};
 
 use super::progress;
 use crate::keyspace;
 use crate::limits::PAGE_ROWS;
 use crate::service::Coordinator;
-use crate::state::repair::{Verdict, survey};
+use crate::state::audit::{Pick, Sample, sample_size};
 use crate::state::walks::{Over, Walk};
-use crate::tables::{Batch, MendRow, SegmentRow, decode, page, read_segment};
+use crate::tables::{HoldingRow, decode, page, read_segment};
 
 impl Coordinator {
-    /// One page of the walk whose turn it is.
+    /// One page of the walk whose turn it is, and one of the segments that an operator wants audited.
     pub(crate) async fn walk_step(&self) -> Result<Progress, StoreError> {
-        let Some(walk) = self.state().walks.take() else { return Ok(Progress::Idle) };
+        let fed = self.feed_audits().await?;
+        let Some(walk) = self.state().walks.take() else { return Ok(progress(fed)) };
         let over = walk.over;
         let stepped = self.walk_page(walk).await;
         if stepped.is_err() {
             self.state().walks.begin(over);
         }
         stepped?;
-        Ok(progress(!self.state().walks.is_empty()))
+        Ok(progress(fed || !self.state().walks.is_empty()))
     }
 
     async fn walk_page(&self, mut walk: Walk) -> Result<(), StoreError> {
         let (rows, rest) = page(&*self.store, walk.rest.clone(), PAGE_ROWS).await?;
         match walk.over {
-            Over::Map => self.queue(self.mendable_of_map(&rows)?).await?,
-            Over::Node(_) => {
-                for row in &rows {
-                    walk.pass(keyspace::parse_holding(&row.key)?.shard);
+            Over::Map => self.queue(&self.mendable_of_map(&rows)?).await?,
+            Over::Node(id) => {
+                self.pass(&mut walk, &rows)?;
+                if self.is_given_up(id) {
+                    self.queue(&self.mendable_of_node(&rows).await?).await?;
                 }
             }
-        }
-        if let Over::Node(node) = walk.over
-            && self.is_away(node)
-        {
-            self.queue(self.mendable_of_node(&rows).await?).await?;
         }
         let mut state = self.state();
         match (rest, walk.over) {
@@ -49,6 +47,8 @@ impl Coordinator {
             (None, Over::Node(node)) => {
                 if let Some(node) = state.nodes.get_mut(node) {
                     node.reconcile.expected = Some(walk.contents);
+                    node.counted(walk.named());
+                    node.book.refill(walk.sample);
                 }
             }
             (None, Over::Map) => {}
@@ -56,50 +56,47 @@ impl Coordinator {
         Ok(())
     }
 
-    fn is_away(&self, node: NodeId) -> bool {
-        self.state().nodes.get(node).is_none_or(|node| node.liveness.is_away())
+    /// Counts these holdings and lets them take part in the draw of what is asked about.
+    fn pass(&self, walk: &mut Walk, rows: &[Row]) -> Result<(), StoreError> {
+        if walk.is_new() {
+            walk.sample = Sample::of(sample_size(self.config.audits_per_day, self.config.inventory_every_ms));
+        }
+        let mut rng = rand::rng();
+        for row in rows {
+            let key = keyspace::parse_holding(&row.key)?;
+            let held: HoldingRow = decode(&row.value)?;
+            let pick = Pick { shard: key.shard, segment: key.segment, position: held.position, tries: 0, run: None };
+            walk.pass(pick, held.bytes, &mut rng);
+        }
+        Ok(())
     }
 
-    /// Segments among these holdings that need mending now, or would if it were possible.
-    async fn mendable_of_node(&self, rows: &[Row]) -> Result<Vec<SegmentId>, StoreError> {
+    /// True if what the donor holds must be had from elsewhere: it is away, or on its way out.
+    fn is_given_up(&self, node: NodeId) -> bool {
+        let state = self.state();
+        state.nodes.get(node).is_none_or(|node| {
+            node.liveness.is_away() || !matches!(node.standing.state, StandingState::Vetting | StandingState::Trusted)
+        })
+    }
+
+    /// Segments among these holdings about which something is to be done, and how soon.
+    async fn mendable_of_node(&self, rows: &[Row]) -> Result<Vec<(SegmentId, u8)>, StoreError> {
         let mut mendable = Vec::new();
         for row in rows {
             let id = keyspace::parse_holding(&row.key)?.segment;
-            if let Some(held) = read_segment(&*self.store, &id).await?
-                && self.wants_mending(&held.row)
-            {
-                mendable.push(id);
+            if let Some(held) = read_segment(&*self.store, &id).await? {
+                mendable.extend(self.urgency(&held.row).map(|urgency| (id, urgency)));
             }
         }
         Ok(mendable)
     }
 
-    fn mendable_of_map(&self, rows: &[Row]) -> Result<Vec<SegmentId>, StoreError> {
+    fn mendable_of_map(&self, rows: &[Row]) -> Result<Vec<(SegmentId, u8)>, StoreError> {
         let mut mendable = Vec::new();
         for row in rows {
-            if self.wants_mending(&decode(&row.value)?) {
-                mendable.push(keyspace::parse_segment(&row.key)?);
-            }
+            let id = keyspace::parse_segment(&row.key)?;
+            mendable.extend(self.urgency(&decode(&row.value)?).map(|urgency| (id, urgency)));
         }
         Ok(mendable)
-    }
-
-    fn wants_mending(&self, row: &SegmentRow) -> bool {
-        let state = self.state();
-        survey(row, self.margin(), |id| state.nodes.presence(id)) != Verdict::Whole
-    }
-
-    /// Puts segments on the mend queue. One that was released meanwhile is taken off again by the planner.
-    async fn queue(&self, segments: Vec<SegmentId>) -> Result<(), StoreError> {
-        if segments.is_empty() {
-            return Ok(());
-        }
-        let mut batch = Batch::default();
-        let row = MendRow { since: self.now() };
-        segments.iter().for_each(|id| batch.put(keyspace::mend(id), &row));
-        match self.store.commit(batch.into_commit()).await {
-            Ok(_) | Err(CommitError::Conflict) => Ok(()),
-            Err(CommitError::Store(error)) => Err(error),
-        }
     }
 }

@@ -31,7 +31,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use nodio_codec::DataKey;
 use nodio_wire::donor::Transport;
-use nodio_wire::fleet::{Fleet, FleetError, KnownPart};
+use nodio_wire::fleet::{Durability, Fleet, FleetError, KnownPart};
 use nodio_wire::{Code, CodePolicy, PartId};
 use tokio::sync::Mutex;
 
@@ -180,6 +180,11 @@ impl Pipeline {
     /// Parts that the shard map knows, for the sweep.
     pub(crate) async fn parts(&self, after: Option<PartId>, limit: u32) -> Result<Vec<KnownPart>, FleetError> {
         self.inner.fleet.parts(after, limit).await
+    }
+
+    /// How safe the segments of these parts are; at most `PARTS_PER_ASK_MAX` parts.
+    pub(crate) async fn durability(&self, parts: Vec<PartId>) -> Result<Durability, FleetError> {
+        self.inner.fleet.durability(parts).await
     }
 
     /// The code for a part that starts now. One without redundancy must be asked for by name.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, TryFutureExt};
 use futures::stream::FuturesUnordered;
 use nodio_codec::seal::PartCipher;
 use nodio_codec::segment;
@@ -102,7 +102,7 @@ impl<'a> Storing<'a> {
         self.asked.push(donor.node);
         self.trying[position] = Some(donor.node);
         self.running.push(Box::pin(async move {
-            let put = transport.put(&donor.addr, &donor.ticket, id, shard);
+            let put = transport.put(&donor.addr, &donor.ticket, id, shard).map_ok(drop);
             let deadline = Duration::from_millis(SHARD_PUT_MS_MAX);
             let result = timeout(deadline, put).await.unwrap_or_else(|_| Err(DonorError::Unreachable("too slow".into())));
             (position, donor, result)

@@ -1,6 +1,6 @@
-//! Background work: giving parts back to the donors, and finding those that a crash left without a name.
+//! Background work: giving parts back to the donors, finding those that a crash left without a name, counting how safe the rest is.
 //!
-//! Both are steps over durable rows: a crash in the middle of one is made good by the next.
+//! The first two are steps over durable rows: a crash in the middle of one is made good by the next.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,6 +10,8 @@ use nodio_host::tick::{Progress, Ticks};
 use nodio_wire::{PartId, UnixMs};
 
 use crate::config::GatewayConfig;
+use crate::limits::DURABILITY_LOOK_MS;
+use crate::meter::Meter;
 use crate::pipeline::Pipeline;
 use crate::tables::{Pending, Tables};
 
@@ -33,6 +35,15 @@ pub(super) fn spawn(ticks: &Ticks, config: &GatewayConfig, tables: &Tables, pipe
             *place.lock().unwrap_or_else(PoisonError::into_inner) = next;
             Ok(if next.is_some() { Progress::More } else { Progress::Idle })
         }
+    });
+}
+
+/// The count looks often whether it is due, so that whoever asks first doesn't wait long.
+pub(super) fn spawn_meter(ticks: &Ticks, meter: &Meter) {
+    let meter = meter.clone();
+    ticks.spawn("durability", Duration::from_millis(DURABILITY_LOOK_MS), move || {
+        let meter = meter.clone();
+        async move { meter.step(now_ms()).await }
     });
 }
 

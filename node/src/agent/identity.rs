@@ -69,6 +69,15 @@ impl Identity {
         }
     }
 
+    /// The identity of a folder that a donor has, which must be there; nothing is written.
+    pub(crate) fn of_donor(folder: &Path) -> Result<Self, NodeError> {
+        match folder.join("identity.json").try_exists() {
+            Ok(true) => Self::load(folder),
+            Ok(false) => Err(NodeError::NoDonor(folder.to_owned())),
+            Err(error) => Err(damaged(&folder.join("identity.json"), error.to_string())),
+        }
+    }
+
     /// Settles the capacity: what is said now, which is remembered, or what was said before.
     pub(crate) fn capacity(&mut self, said: Option<u64>) -> Result<Option<u64>, NodeError> {
         if said.is_some() && said != self.file.capacity_bytes {

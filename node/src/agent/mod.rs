@@ -1,19 +1,27 @@
-//! The donor's side of the coordinator: joins, beats, works, tells.
+//! The donor's side of the coordinator: joins, beats, works, proves, tells.
 //!
 //! ```text
-//!   register ─▶ beat ─▶ reply: work ─▶ worker ─▶ done ─▶ next beat, at once
-//!      ▲         │ └──── reply: inventory wanted ─▶ inventory, beside the beats
+//!   register ─▶ beat ─▶ reply: work ───────▶ worker ──▶ done ────┐
+//!      ▲         │ ├──── reply: audits ─────▶ auditor ─▶ answers ┴─▶ next beat, at once
+//!      │         │ ├──── reply: reconcile ──▶ digests, ranges that differ, beside the beats
+//!      │         │ └──── reply: standing ───▶ log, standing.json, health
 //!      └── 401, 404 ── refused: says who it is again, as the same donor
 //! ```
-//! Promises: one beat at a time; a report is told until a beat that carried it was answered; work is bounded in pieces and in
-//! bytes; the coordinator's absence only slows the beats, the shards are served all the same. You may lose reports at a stop:
-//! work is handed out again.
+//! Promises: one beat at a time; a report or an answer is told until a beat that carried it was answered; work is bounded in
+//! pieces and in bytes; the coordinator's absence only slows the beats, the shards are served all the same, whatever the standing.
+//! You may lose reports and answers at a stop: work is handed out again, slices are asked for again.
 
+mod audit;
+mod hands;
 pub(crate) mod identity;
-mod inventory;
+mod pace;
+mod pull;
 mod rebuild;
+mod reconcile;
 pub(crate) mod register;
 mod retry;
+pub(crate) mod standing;
+mod tidy;
 mod work;
 
 use std::time::Duration;
@@ -26,8 +34,12 @@ use nodio_wire::client::{ApiError, NodeApi};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use audit::Auditor;
+pub(crate) use hands::Hands;
 use identity::{Identity, Member};
 use retry::{Backoff, jittered};
+use standing::Board;
+pub(crate) use tidy::{Scrubbing, spawn_trash};
 pub(crate) use work::Worker;
 
 use crate::limits::{BEAT_GAP_MS, LEAVE_MS, RETRY_MAX_MS, ROTTEN_PER_BEAT};
@@ -51,7 +63,9 @@ pub(crate) struct Agent {
     card: Register,
     store: Store,
     worker: Worker,
-    inventory: JoinSet<()>,
+    auditor: Auditor,
+    board: Board,
+    comparing: JoinSet<()>,
     backoff: Backoff,
     /// Time between beats; `None` until registered in this run.
     every: Option<Duration>,
@@ -59,12 +73,15 @@ pub(crate) struct Agent {
 
 impl Agent {
     /// `every` is known if the donor has joined just now; otherwise it registers first.
-    pub(crate) fn new(line: Line, member: &Member, store: Store, worker: Worker, every: Option<Duration>) -> Self {
+    pub(crate) fn new(line: Line, member: &Member, store: Store, worker: Worker, board: Board, every: Option<Duration>) -> Self {
         let Line { pool, coordinator, identity, card } = line;
         let api = NodeApi::new(pool, coordinator.clone(), Who::Node(member.node), member.secret.clone());
         let backoff = Backoff::new(Duration::from_millis(RETRY_MAX_MS));
         let card = Register { node: Some(member.node), ..card };
-        Self { api, node: member.node, coordinator, identity, card, store, worker, inventory: JoinSet::new(), backoff, every }
+        let auditor = Auditor::new(store.clone());
+        let node = member.node;
+        let comparing = JoinSet::new();
+        Self { api, node, coordinator, identity, card, store, worker, auditor, board, comparing, backoff, every }
     }
 
     /// Works until the shutdown, then says goodbye.
@@ -84,7 +101,7 @@ impl Agent {
         }
     }
 
-    /// Waits for the next beat's time, or for finished work, which is worth a beat at once.
+    /// Waits for the next beat's time, or for finished work or an answer, which are worth a beat at once.
     async fn rest(&mut self, began: Instant, pause: Duration) {
         let at_soonest = began + Duration::from_millis(BEAT_GAP_MS).min(pause);
         let mut at = Instant::now() + pause;
@@ -92,6 +109,7 @@ impl Agent {
             tokio::select! {
                 () = tokio::time::sleep_until(at) => return,
                 () = self.worker.finished() => at = at.min(at_soonest),
+                () = self.auditor.answered() => at = at.min(at_soonest),
             }
         }
     }
@@ -101,7 +119,9 @@ impl Agent {
         match self.try_turn().await {
             Ok(every) => {
                 self.backoff.reset();
-                jittered(every, rand::random())
+                // More answers than go with one beat.
+                let rest = if self.auditor.has_answers() { Duration::from_millis(BEAT_GAP_MS) } else { every };
+                jittered(rest, rand::random())
             }
             Err(error) => {
                 if matches!(error, ApiError::Refused { status: 401 | 404, .. }) {
@@ -126,6 +146,7 @@ impl Agent {
         let reply = self.api.heartbeat(&beat).await?;
         self.store.rotten_told(&beat.rotten);
         self.worker.told(beat.done.len());
+        self.auditor.told(beat.answers.len());
         Ok(self.heed(reply))
     }
 
@@ -137,7 +158,11 @@ impl Agent {
             used_bytes: totals.used_bytes,
             free_bytes: totals.free_bytes,
             shards: totals.shards,
+            held_bytes: totals.held_bytes,
             digest: format!("{:032x}", totals.digest),
+            trash: totals.trash,
+            scrub: self.store.scrubbed(),
+            answers: self.auditor.answers().to_vec(),
             done: self.worker.done().to_vec(),
             rotten: self.store.rotten(ROTTEN_PER_BEAT),
             slots: if leaving { 0 } else { u32::try_from(self.worker.free()).unwrap_or(u32::MAX) },
@@ -148,9 +173,11 @@ impl Agent {
     /// Takes on what the reply asks for; answers the time to the next beat.
     fn heed(&mut self, reply: HeartbeatReply) -> Duration {
         self.worker.accept(reply.work);
-        while self.inventory.try_join_next().is_some() {}
-        if reply.inventory_wanted && self.inventory.is_empty() {
-            self.inventory.spawn(inventory::send(self.api.clone(), self.store.clone(), self.node));
+        self.auditor.accept(reply.audits);
+        self.board.hear(reply.standing);
+        while self.comparing.try_join_next().is_some() {}
+        if reply.reconcile_wanted && self.comparing.is_empty() {
+            self.comparing.spawn(reconcile::reconcile(self.api.clone(), self.store.clone(), self.node));
         }
         let every = Duration::from_millis(reply.heartbeat_ms.max(BEAT_GAP_MS));
         self.every = Some(every);

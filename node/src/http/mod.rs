@@ -6,7 +6,8 @@
 //!   anything else                      401
 //! ```
 //! Promises: nothing is looked up before a ticket holds; a store ticket serves for one shard; bodies in flight are bounded in
-//! bytes, in length each and in time; a shard's bytes go from the disk to the socket without a copy.
+//! bytes, in length each and in time; a shard's bytes go from the disk to the socket without a copy; a receipt is given only for
+//! what is durable.
 
 mod answer;
 mod body;
@@ -23,6 +24,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use http::{HeaderMap, Uri};
 use nodio_host::now_ms;
+use nodio_wire::api::{Scrub, Standing, Trash};
 use nodio_wire::auth::{self, AuthError, Claim, Request, Secret, Who};
 use nodio_wire::ticket::{Ticket, TicketError};
 use nodio_wire::{NodeId, ShardId};
@@ -32,6 +34,7 @@ use answer::Refusal;
 use flight::Flight;
 use spent::{SpendError, Spent};
 
+use crate::agent::standing::Board;
 use crate::limits::{IN_FLIGHT_BYTES, IN_FLIGHT_WAIT_MS, SPENT_MAX};
 use crate::store::Store;
 
@@ -41,14 +44,15 @@ pub(crate) struct Door {
     store: Store,
     node: NodeId,
     secret: Secret,
+    board: Board,
     flight: Flight,
     spent: Arc<Mutex<Spent>>,
 }
 
 impl Door {
-    pub(crate) fn new(store: Store, node: NodeId, secret: Secret) -> Self {
+    pub(crate) fn new(store: Store, node: NodeId, secret: Secret, board: Board) -> Self {
         let flight = Flight::new(IN_FLIGHT_BYTES, Duration::from_millis(IN_FLIGHT_WAIT_MS));
-        Self { store, node, secret, flight, spent: Arc::new(Mutex::new(Spent::new(SPENT_MAX))) }
+        Self { store, node, secret, board, flight, spent: Arc::new(Mutex::new(Spent::new(SPENT_MAX))) }
     }
 
     fn spend(&self, ticket: &Ticket, shard: &ShardId) -> Result<(), SpendError> {
@@ -79,6 +83,11 @@ struct Health {
     used_bytes: u64,
     free_bytes: u64,
     shards: u64,
+    held_bytes: u64,
+    trash: Trash,
+    scrub: Scrub,
+    /// As last heard; none before the first heartbeat was answered.
+    standing: Option<Standing>,
 }
 
 async fn health(State(door): State<Door>, uri: Uri, headers: HeaderMap) -> Result<Json<Health>, Refusal> {
@@ -97,5 +106,9 @@ async fn health(State(door): State<Door>, uri: Uri, headers: HeaderMap) -> Resul
         used_bytes: totals.used_bytes,
         free_bytes: totals.free_bytes,
         shards: totals.shards,
+        held_bytes: totals.held_bytes,
+        trash: totals.trash,
+        scrub: door.store.scrubbed(),
+        standing: door.board.standing(),
     }))
 }

@@ -7,7 +7,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use nodio_host::now_ms;
 use nodio_wire::ShardId;
-use nodio_wire::ticket::{HEADER, Op, Ticket, TicketError};
+use nodio_wire::ticket::{HEADER, Op, RECEIPT_HEADER, Ticket, TicketError, receipt};
 
 use super::answer::Refusal;
 use super::flight::Seat;
@@ -29,7 +29,7 @@ pub(super) async fn put(
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Body,
-) -> Result<StatusCode, Refusal> {
+) -> Result<Response, Refusal> {
     let (ticket, id) = admit(&door, &headers, Op::Put, &id)?;
     let limit = ticket.bytes_max.min(SHARD_MAX_BYTES);
     let len = body::announced(&headers).unwrap_or(limit.into());
@@ -44,10 +44,12 @@ pub(super) async fn put(
     };
     // The seat is given back when the writer is done with the bytes, also if this request is dropped meanwhile.
     let shard = seat.hold(body::collect(body, len).await?);
-    match door.store.put(id, shard, now_ms()).await? {
-        Stored::New => Ok(StatusCode::CREATED),
-        Stored::Already => Ok(StatusCode::OK),
-    }
+    let status = match door.store.put(id, shard, door.store.now_ms()).await? {
+        Stored::New => StatusCode::CREATED,
+        Stored::Already => StatusCode::OK,
+    };
+    // Only now that the shard is durable.
+    Ok((status, [(RECEIPT_HEADER, receipt(&door.secret, &id, ticket.nonce))]).into_response())
 }
 
 /// Room for a body, if the store will have room for the shard.

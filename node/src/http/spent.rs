@@ -50,7 +50,7 @@ impl Spent {
 
     fn forget(&mut self, now: UnixMs) {
         while let Some(oldest) = self.groups.first_entry() {
-            if (oldest.key() + 1) * SPENT_GROUP_MS > now {
+            if (oldest.key() + 1).saturating_mul(SPENT_GROUP_MS) > now {
                 return;
             }
             self.count -= oldest.remove().len();
@@ -80,5 +80,12 @@ mod tests {
         assert_eq!(spent.spend(&ticket(3, 200_000), &b, 99_999), Err(SpendError::TooMany));
         assert_eq!(spent.spend(&ticket(3, 200_000), &b, 110_000), Ok(()), "the first is forgotten after its expiry");
         assert_eq!(spent.spend(&ticket(2, 200_000), &a, 199_999), Err(SpendError::Used));
+    }
+
+    #[test]
+    fn a_ticket_that_never_expires_is_remembered() {
+        let mut spent = Spent::new(2);
+        assert_eq!(spent.spend(&ticket(1, u64::MAX), &ShardId::of(b"a"), 0), Ok(()));
+        assert_eq!(spent.spend(&ticket(1, u64::MAX), &ShardId::of(b"b"), u64::MAX - 1), Err(SpendError::Used));
     }
 }

@@ -2,22 +2,29 @@
 //!
 //! Copies go through the writer like puts, so a shard that is deleted or dropped meanwhile is not brought back, and are
 //! verified on the way: compaction never spreads rot. A tombstone is taken along only while the volume of the record it kills
-//! is there. What was copied when the process stops is copied again later, and the next start turns the doubled records into
-//! voids.
+//! is there, a mark only while it holds; the copy of a shard says in its own header whether it is set aside. What was copied
+//! when the process stops is copied again later, and the next start turns the doubled records into voids; until then no volume
+//! goes that has the newer of two copies.
+//!
+//! When room runs short and nothing is worth compacting, what was set aside longest ago is deleted, which makes something worth
+//! it. A store that holds more than its capacity, because that was lowered, is compacted as soon as little is dead; for that
+//! the copies of one volume may go beyond the capacity, as far as the disk has room.
 
 use std::fs::File;
 use std::io;
+use std::sync::atomic::Ordering;
 
 use nodio_wire::ShardId;
 
+use super::command::Command;
 use super::index::{Index, Location, Volume};
+use super::limits::OVERFULL_DEAD_PART;
 use super::plan::{Moved, NewShard, Room};
 use super::read::{self, ReadFault};
-use super::record::{self, Header, Kind, Place};
+use super::record::{self, Header, Kind, Place, record_bytes};
 use super::scan::Headers;
-use super::writer::Command;
 use super::{Store, StoreError, off_thread};
-use crate::limits::{COMPACT_STEP_BYTES, COMPACT_STEP_RECORDS, SHARD_MAX_BYTES};
+use crate::limits::{COMPACT_STEP_BYTES, COMPACT_STEP_RECORDS, DELETE_IDS, SHARD_MAX_BYTES};
 
 /// A position past every record: what the index still names is looked for by its place, for the header on disk may be damaged.
 const STRAGGLERS: u64 = u64::MAX;
@@ -44,7 +51,9 @@ impl Compactor {
 
     /// One bounded step; true if there is more to do.
     pub(crate) async fn step(&mut self) -> Result<bool, StoreError> {
-        let Some((number, from)) = self.current.or_else(|| self.choose().map(|number| (number, 0))) else { return Ok(false) };
+        let Some((number, from)) = self.current.or_else(|| self.choose().map(|number| (number, 0))) else {
+            return self.make_room().await;
+        };
         self.current = None;
         let store = self.store.clone();
         let found = off_thread(move || gather(&store, number, from)).await?.map_err(|error| StoreError::Io(error.to_string()))?;
@@ -56,7 +65,7 @@ impl Compactor {
         }
         if !found.done {
             self.current = Some((number, found.next));
-        } else if self.store.shared.index().volume(number).is_some_and(|volume| volume.shard_bytes > 0) {
+        } else if self.store.shared.index().volume(number).is_some_and(Volume::has_more) {
             self.current = Some((number, STRAGGLERS));
         } else {
             self.store.ask(|reply| Command::DropVolume(number, reply)).await?;
@@ -66,23 +75,57 @@ impl Compactor {
     }
 
     fn choose(&self) -> Option<u32> {
-        let options = &self.store.shared.options;
-        let index = self.store.shared.index();
-        let room = options.room(index.used_bytes());
-        choose(&index, room, options.capacity_bytes)
+        let shared = &self.store.shared;
+        let index = shared.index();
+        shared.copying_bytes.store(0, Ordering::Relaxed);
+        let chosen = choose(&index, shared.room(index.used_bytes()), shared.options.capacity_bytes);
+        let copies = chosen.and_then(|number| index.volume(number)).map_or(0, Volume::live_bytes);
+        shared.copying_bytes.store(copies, Ordering::Relaxed);
+        chosen
+    }
+
+    /// Deletes what was set aside longest ago, if puts are about to find no room; true if it did.
+    async fn make_room(&self) -> Result<bool, StoreError> {
+        let oldest = {
+            let shared = &self.store.shared;
+            let index = shared.index();
+            gives_way(&index, shared.room(index.used_bytes()), shared.options.headroom_bytes())
+        };
+        Ok(!oldest.is_empty() && self.store.discard(&oldest, u32::MAX).await? > 0)
     }
 }
 
-/// The volume most worth compacting: under half live, or, when room runs short, with an eighth dead. Never the newest.
+/// About `wanted_bytes` of what was set aside longest ago, if puts have less room than that.
+fn gives_way(index: &Index, room: Room, wanted_bytes: u64) -> Vec<ShardId> {
+    let mut missing = wanted_bytes.saturating_sub(room.puts_bytes);
+    let mut oldest = Vec::new();
+    for (_, id) in index.marks().oldest().take(DELETE_IDS) {
+        if missing == 0 {
+            break;
+        }
+        missing = missing.saturating_sub(index.get(&id).map_or(0, |at| record_bytes(at.len)));
+        oldest.push(id);
+    }
+    oldest
+}
+
+/// The volume most worth compacting: under half live, or, when room runs short, with an eighth dead, or less in a store beyond
+/// its capacity. Never the newest. One that was left half copied comes first, for it pins others.
 fn choose(index: &Index, room: Room, capacity_bytes: u64) -> Option<u32> {
-    let newest = index.volumes().map(|(number, _)| number).max()?;
+    let newest = index.newest()?;
     let short = room.puts_bytes < capacity_bytes / 10;
+    let over = index.used_bytes() > capacity_bytes;
     let worth = |volume: &Volume| {
         let dead = volume.bytes.saturating_sub(volume.live_bytes());
-        dead * 2 > volume.bytes || (short && dead * 8 > volume.bytes) || volume.bytes == 0
+        let part = if over { OVERFULL_DEAD_PART } else { 8 };
+        dead * 2 > volume.bytes || (short && dead * part > volume.bytes) || volume.bytes == 0
     };
-    let fits = |volume: &Volume| volume.live_bytes() <= room.any_bytes;
-    let worthy = index.volumes().filter(|(number, volume)| *number != newest && worth(volume) && fits(volume));
+    let half_copied = index.half_copied().and_then(|number| index.volume(number).map(|volume| (number, volume)));
+    if let Some((number, _)) = half_copied.filter(|(_, volume)| volume.live_bytes() <= room.disk_bytes) {
+        return Some(number);
+    }
+    let may_go = |volume: &Volume| !volume.is_pinned() && volume.live_bytes() <= room.copies_bytes;
+    let worthy = index.volumes().filter(|(number, volume)| *number != newest && worth(volume) && may_go(volume));
     worthy.min_by_key(|(_, volume)| volume.live_bytes().saturating_mul(1000) / volume.bytes.max(1)).map(|(number, _)| number)
 }
 
@@ -108,12 +151,18 @@ fn gather(store: &Store, number: u32, from: u64) -> io::Result<Found> {
     Ok(found)
 }
 
-/// Shards of the volume that its headers no longer tell of.
+/// Shards and marks of the volume that its headers no longer tell of.
 fn gather_stragglers(store: &Store, file: &File, number: u32) -> io::Result<Found> {
     let mut found = Found { done: true, ..Found::default() };
     let some = store.shared.index().held_in(number, COMPACT_STEP_BYTES / SHARD_MAX_BYTES as usize);
     for (id, location) in some {
         keep_shard(file, id, location, &mut found)?;
+    }
+    if found.live.is_empty() {
+        let index = store.shared.index();
+        let marks = index.marks().written_in(number, COMPACT_STEP_RECORDS);
+        let targets = marks.iter().filter_map(|(id, _)| index.get(id).map(|at| (*id, at.place)));
+        found.live.extend(targets.map(|(id, target)| Moved::Mark { id, target }));
     }
     Ok(found)
 }
@@ -129,6 +178,16 @@ fn keep(store: &Store, file: &File, place: Place, header: &Header, found: &mut F
             let needed = target.volume != place.volume && store.shared.index().volume(target.volume).is_some();
             if needed {
                 found.live.push(Moved::Tombstone { id: header.id, target });
+            }
+            Ok(0)
+        }
+        Kind::Mark { target, generation, .. } => {
+            let held = store.shared.index().held(&header.id).filter(|held| held.at.place == target);
+            let holds =
+                held.and_then(|held| held.mark).filter(|mark| (mark.generation, mark.volume) == (generation, place.volume));
+            // The mark of a shard in this very volume becomes part of the shard's copy.
+            if holds.is_some() && target.volume != place.volume {
+                found.live.push(Moved::Mark { id: header.id, target });
             }
             Ok(0)
         }

@@ -1,7 +1,8 @@
 //! What the store holds, in memory: where every shard is, and what each volume carries.
 //!
 //! Only the writer changes it, and only after the bytes are durable; readers look a place up and leave. A B-tree because the
-//! inventory walks ids in order and because it never doubles at once: about 70 bytes a shard.
+//! inventory walks ids in order and because it never doubles at once: about 70 bytes a shard, and as much again for one that
+//! was ever set aside.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -9,42 +10,20 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use nodio_wire::ShardId;
-use nodio_wire::api::digest_of;
+use nodio_wire::api::{Trash, digest_of};
 
-use super::record::{Place, SLOT_BYTES, record_bytes};
-
-/// A shard's record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Location {
-    pub(crate) place: Place,
-    pub(crate) len: u32,
-    /// Seconds since 1970.
-    pub(crate) stored_s: u32,
-}
-
-/// One file of records. Its live share is what compaction would have to copy.
-#[derive(Debug)]
-pub(crate) struct Volume {
-    pub(crate) file: Arc<File>,
-    /// Length of the file.
-    pub(crate) bytes: u64,
-    /// Records of shards that are held.
-    pub(crate) shard_bytes: u64,
-    /// Tombstones by the volume of the record they kill: needed for as long as that volume is there.
-    tombstones: BTreeMap<u32, u64>,
-}
-
-impl Volume {
-    pub(crate) fn live_bytes(&self) -> u64 {
-        self.shard_bytes + self.tombstones.values().sum::<u64>() * SLOT_BYTES
-    }
-}
+pub(crate) use super::held::{Held, Location, Volume};
+use super::record::{Place, record_bytes};
+use super::trash::{Mark, Marks};
 
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     shards: BTreeMap<ShardId, Location>,
+    marks: Marks,
     volumes: BTreeMap<u32, Volume>,
     digest: u128,
+    held_bytes: u64,
+    trash: Trash,
     used_bytes: u64,
 }
 
@@ -53,13 +32,32 @@ impl Index {
         self.shards.get(id).copied()
     }
 
-    pub(crate) fn len(&self) -> u64 {
-        self.shards.len() as u64
+    pub(crate) fn held(&self, id: &ShardId) -> Option<Held> {
+        self.get(id).map(|at| Held { at, mark: self.marks.get(id) })
     }
 
-    /// See [`nodio_wire::api::set_digest`].
+    /// Shards held, those set aside left out.
+    pub(crate) fn len(&self) -> u64 {
+        self.shards.len() as u64 - self.trash.shards
+    }
+
+    /// See [`nodio_wire::api::set_digest`]. Without those set aside.
     pub(crate) fn digest(&self) -> u128 {
         self.digest
+    }
+
+    /// Lengths of all shards held, those set aside left out.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        self.held_bytes
+    }
+
+    /// Shards set aside and their lengths.
+    pub(crate) fn trash(&self) -> Trash {
+        self.trash
+    }
+
+    pub(crate) fn marks(&self) -> &Marks {
+        &self.marks
     }
 
     /// Bytes of all volumes.
@@ -67,10 +65,10 @@ impl Index {
         self.used_bytes
     }
 
-    /// Up to `limit` shards above `after`, ascending.
-    pub(crate) fn page(&self, after: Option<ShardId>, limit: usize) -> Vec<(ShardId, Location)> {
-        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
-        self.shards.range((start, Bound::Unbounded)).take(limit).map(|(id, at)| (*id, *at)).collect()
+    /// Shards from `start` on, ascending, those set aside as well.
+    pub(crate) fn walk(&self, start: Bound<ShardId>) -> impl Iterator<Item = (ShardId, Held)> {
+        let shards = self.shards.range((start, Bound::Unbounded));
+        shards.map(|(id, at)| (*id, Held { at: *at, mark: self.marks.get(id) }))
     }
 
     /// Up to `limit` shards of one volume. Walks the whole index.
@@ -87,12 +85,21 @@ impl Index {
         self.volumes.iter().map(|(number, volume)| (*number, volume))
     }
 
+    pub(crate) fn newest(&self) -> Option<u32> {
+        self.volumes.last_key_value().map(|(number, _)| *number)
+    }
+
+    /// A volume that some records were copied from already and that is still there.
+    pub(crate) fn half_copied(&self) -> Option<u32> {
+        self.volumes.values().find_map(|volume| volume.copies_of.first().copied())
+    }
+
     pub(crate) fn file(&self, number: u32) -> Option<Arc<File>> {
         self.volumes.get(&number).map(|volume| volume.file.clone())
     }
 
     pub(crate) fn add_volume(&mut self, number: u32, file: Arc<File>) {
-        self.volumes.insert(number, Volume { file, bytes: 0, shard_bytes: 0, tombstones: BTreeMap::new() });
+        self.volumes.insert(number, Volume::new(file));
     }
 
     /// Says how long a volume's file is now.
@@ -109,23 +116,28 @@ impl Index {
         self.volumes.remove(&number);
         for volume in self.volumes.values_mut() {
             volume.tombstones.remove(&number);
+            volume.copies_of.remove(&number);
         }
     }
 
-    /// Enters a shard and answers the record it replaces.
-    pub(crate) fn insert(&mut self, id: ShardId, location: Location) -> Option<Location> {
+    /// Enters a shard, set aside or not, and answers the record it replaces.
+    pub(crate) fn insert(&mut self, id: ShardId, at: Location, aside_s: Option<u32>) -> Option<Location> {
         let old = self.remove(&id);
-        self.shards.insert(id, location);
-        self.digest = self.digest.wrapping_add(digest_of(&id));
-        if let Some(volume) = self.volumes.get_mut(&location.place.volume) {
-            volume.shard_bytes += record_bytes(location.len);
+        self.shards.insert(id, at);
+        if let Some(at_s) = aside_s {
+            self.marks.set(id, Mark { aside: true, generation: 0, at_s, volume: at.place.volume });
         }
+        if let Some(volume) = self.volumes.get_mut(&at.place.volume) {
+            volume.shard_bytes += record_bytes(at.len);
+        }
+        self.count(&id);
         old
     }
 
     pub(crate) fn remove(&mut self, id: &ShardId) -> Option<Location> {
+        self.discount(id);
         let old = self.shards.remove(id)?;
-        self.digest = self.digest.wrapping_sub(digest_of(id));
+        self.marks.remove(id);
         if let Some(volume) = self.volumes.get_mut(&old.place.volume) {
             volume.shard_bytes -= record_bytes(old.len);
         }
@@ -138,6 +150,16 @@ impl Index {
         held && self.remove(id).is_some()
     }
 
+    /// Enters a mark of the record at `target`, if that is the one held and no later mark of it is known.
+    pub(crate) fn mark(&mut self, id: ShardId, target: Place, mark: Mark) {
+        let Some(held) = self.held(&id).filter(|held| held.at.place == target) else { return };
+        if held.mark.is_none_or(|known| known.generation <= mark.generation) {
+            self.discount(&id);
+            self.marks.set(id, mark);
+            self.count(&id);
+        }
+    }
+
     /// Counts a tombstone in volume `number` for a record in volume `target`. One for its own volume goes with it and needs no
     /// care.
     pub(crate) fn count_tombstone(&mut self, number: u32, target: u32) {
@@ -148,11 +170,60 @@ impl Index {
             *volume.tombstones.entry(target).or_default() += 1;
         }
     }
+
+    /// Says that volume `number` has the newer copy of a record in volume `from`.
+    pub(crate) fn count_copy(&mut self, number: u32, from: u32) {
+        if number != from
+            && self.volumes.contains_key(&from)
+            && let Some(volume) = self.volumes.get_mut(&number)
+        {
+            volume.copies_of.insert(from);
+        }
+    }
+
+    fn count(&mut self, id: &ShardId) {
+        let Some(held) = self.held(id) else { return };
+        let len = u64::from(held.at.len);
+        if held.aside_s().is_some() {
+            self.trash.shards += 1;
+            self.trash.bytes += len;
+        } else {
+            self.digest = self.digest.wrapping_add(digest_of(id));
+            self.held_bytes += len;
+        }
+        if let Some(volume) = self.marked_elsewhere(held) {
+            volume.marks += 1;
+        }
+    }
+
+    /// Takes back what `count` counted.
+    fn discount(&mut self, id: &ShardId) {
+        let Some(held) = self.held(id) else { return };
+        let len = u64::from(held.at.len);
+        if held.aside_s().is_some() {
+            self.trash.shards -= 1;
+            self.trash.bytes -= len;
+        } else {
+            self.digest = self.digest.wrapping_sub(digest_of(id));
+            self.held_bytes -= len;
+        }
+        if let Some(volume) = self.marked_elsewhere(held) {
+            volume.marks -= 1;
+        }
+    }
+
+    /// The volume that a shard's mark is written in, if the shard is in another.
+    fn marked_elsewhere(&mut self, held: Held) -> Option<&mut Volume> {
+        let mark = held.mark.filter(|mark| mark.volume != held.at.place.volume)?;
+        self.volumes.get_mut(&mark.volume)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use nodio_wire::api::set_digest;
+
+    use super::super::record::SLOT_BYTES;
 
     use super::*;
 
@@ -172,9 +243,9 @@ mod tests {
     fn digest_and_live_bytes_follow_every_change() {
         let mut index = index(2);
         let ids: Vec<_> = (0u8..9).map(|i| ShardId::of(&[i])).collect();
-        ids.iter().enumerate().for_each(|(i, id)| assert!(index.insert(*id, at(1, i as u32 * 2, 100)).is_none()));
+        ids.iter().enumerate().for_each(|(i, id)| assert!(index.insert(*id, at(1, i as u32 * 2, 100), None).is_none()));
         assert_eq!(index.digest(), set_digest(ids.iter().copied()));
-        assert!(index.insert(ids[0], at(2, 0, 100)).is_some());
+        assert!(index.insert(ids[0], at(2, 0, 100), None).is_some());
         assert_eq!(index.volume(1).unwrap().live_bytes(), 8 * record_bytes(100));
         assert!(!index.remove_at(&ids[0], Place { volume: 1, slot: 0 }));
         assert!(index.remove_at(&ids[0], Place { volume: 2, slot: 0 }));
@@ -193,22 +264,43 @@ mod tests {
         assert_eq!(index.volume(3).unwrap().live_bytes(), 0);
     }
 
+    fn mark(aside: bool, generation: u16, volume: u32) -> Mark {
+        Mark { aside, generation, at_s: 7, volume }
+    }
+
+    /// In whatever order the marks of a record are read, the one of the highest generation holds, and all counts follow.
     #[test]
-    fn pages_walk_the_ids_in_order() {
-        let mut index = index(1);
-        let mut ids: Vec<_> = (0u8..20).map(|i| ShardId::of(&[i])).collect();
-        for id in &ids {
-            index.insert(*id, at(1, 0, 1));
-        }
-        ids.sort();
-        let mut walked = Vec::new();
-        loop {
-            let page = index.page(walked.last().copied(), 7);
-            if page.is_empty() {
-                break;
+    fn marks_hold_by_generation_and_the_counts_follow() {
+        let id = ShardId::of(b"x");
+        let marks = [mark(true, 1, 2), mark(false, 2, 1), mark(true, 3, 2)];
+        for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0], [0, 2, 1]] {
+            let mut index = index(2);
+            index.insert(id, at(1, 0, 100), None);
+            for i in order {
+                index.mark(id, at(1, 0, 100).place, marks[i]);
+                index.mark(id, at(1, 9, 100).place, mark(false, 9, 2));
             }
-            walked.extend(page.into_iter().map(|(id, _)| id));
+            assert_eq!((index.held(&id).unwrap().aside_s(), index.len(), index.digest()), (Some(7), 0, 0));
+            assert_eq!((index.trash(), index.held_bytes()), (Trash { shards: 1, bytes: 100 }, 0));
+            assert_eq!(index.volume(2).unwrap().live_bytes(), SLOT_BYTES, "one mark is needed");
+            index.mark(id, at(1, 0, 100).place, mark(false, 4, 1));
+            assert_eq!((index.trash(), index.held_bytes(), index.digest()), (Trash::default(), 100, digest_of(&id)));
+            assert!(!index.volume(2).unwrap().has_more() && index.marks().oldest().next().is_none());
+            assert!(index.remove(&id).is_some());
+            assert_eq!((index.held_bytes(), index.digest(), index.trash()), (0, 0, Trash::default()));
         }
-        assert_eq!(walked, ids);
+    }
+
+    #[test]
+    fn a_volume_with_copies_is_pinned_until_what_they_were_copied_from_is_gone() {
+        let mut index = index(3);
+        index.count_copy(3, 1);
+        index.count_copy(3, 3);
+        index.count_copy(3, 99);
+        assert!(index.volume(3).unwrap().is_pinned() && !index.volume(1).unwrap().is_pinned());
+        assert_eq!(index.half_copied(), Some(1));
+        index.drop_volume(1);
+        assert!(!index.volume(3).unwrap().is_pinned());
+        assert_eq!(index.half_copied(), None);
     }
 }

@@ -2,110 +2,83 @@
 //!
 //! ```text
 //!   put, delete ─▶ queue ─▶ writer: all that wait ─▶ one write, one fdatasync ─▶ index ─▶ everybody is answered
-//!   get ─▶ index ─▶ read + check ─▶ bytes            └ DIR/volumes/00000001.vol  00000002.vol ..  (the newest grows)
-//!                                                    ▲ compaction copies the live out of half-dead volumes
+//!   trash, restore ─┘                                └ DIR/volumes/00000001.vol  00000002.vol ..  (the newest grows)
+//!   get ─▶ index ─▶ read + check ─▶ bytes               ▲ compaction copies the live out of half-dead volumes
+//!                                                       └ scrub reads everything again, slowly
 //! ```
 //! Promises:
 //! - A shard is complete or absent; when a put is answered it is on stable storage (unless `fsync` is off), and so is a delete.
 //! - Bytes that don't match their id are never served: the shard is dropped, told to the coordinator, and its room compacted
 //!   away.
-//! - The volumes never take more than the capacity, compaction's own copies included, and puts leave the disk its reserve.
+//! - Puts never take the volumes beyond the capacity, compaction's own copies included, and leave the disk its reserve. Where
+//!   the capacity was lowered below what is held, everything is served and may be deleted, puts are refused, and compaction
+//!   brings the files down to the capacity as shards go. Deletes and marks, 64 bytes each, need room on the disk only.
 //! - A write that fails is rolled back whole; if even that fails the store goes on reading and refuses writes.
 //! - Every dead record has a tombstone that names its place, for as long as the record's volume exists. So the order of
-//!   tombstones doesn't matter, compaction may move them, and drops those whose volume is gone.
+//!   tombstones doesn't matter, compaction may move them, and drops those whose volume is gone. A record that was copied needs
+//!   none: its volume goes before the one with the copy does, or the next start makes it a void.
+//! - Setting a shard aside and taking it back out are durable when answered, and a crash leaves it before or after.
+//! - No shard is told to be older than it is, whatever becomes of the wall clock (see `clock`).
+//! - Every shard that is held is read again in each round of the scrub; damage around a shard is mended, rot is told.
 //!
 //! You may lose: puts that were not answered; with `fsync` off, what the operating system had not written when the power went.
 
+mod clock;
+mod command;
 mod compact;
+mod error;
+mod format;
+mod held;
 mod index;
+mod inspect;
+mod limits;
+mod notes;
+mod options;
+mod pace;
 mod plan;
+mod ranges;
 mod read;
 mod record;
 mod scan;
+mod scrub;
+mod trash;
 mod volume;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
-use std::ops::Range;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::ops::{Bound, Range};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
-use nodio_host::blocking;
-use nodio_host::files::free_bytes;
+use nodio_host::{blocking, now_ms};
+use nodio_wire::api::Trash;
 use nodio_wire::{ShardId, UnixMs};
 use tokio::sync::{mpsc, oneshot};
 
+use clock::Clock;
+use command::{Command, Reply};
 pub(crate) use compact::Compactor;
+pub use error::StoreError;
 use index::Index;
+pub use options::StoreOptions;
 use plan::{NewShard, Room};
 use read::ReadFault;
 use record::Place;
-use writer::{Command, Reply, Writer};
+use scrub::Round;
+pub use scrub::{Scrubbed, Scrubber};
+use writer::Writer;
 
 use crate::limits::{DELETE_IDS, HASH_INLINE_BYTES, ROTTEN_MAX, SHARD_MAX_BYTES, WRITER_QUEUE};
-
-/// Why the store can't do what was asked.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum StoreError {
-    #[error("there is no room for the shard")]
-    Full,
-    #[error("the shard is not held")]
-    NotHeld,
-    #[error("the shard was rotten and is gone")]
-    Rotten,
-    #[error("the bytes are not the shard named")]
-    WrongBytes,
-    #[error("a shard has at most {SHARD_MAX_BYTES} bytes")]
-    TooLong,
-    #[error("the range does not lie within the shard")]
-    BadRange,
-    #[error("the disk failed: {0}")]
-    Io(String),
-    #[error("the store only reads since a failed write could not be undone; restart when the disk is well")]
-    ReadOnly,
-    #[error("the store is closed")]
-    Closed,
-}
 
 /// What a put did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stored {
     New,
     Already,
-}
-
-#[derive(Debug, Clone)]
-pub struct StoreOptions {
-    /// Folder of the volumes; made if it isn't there.
-    pub dir: PathBuf,
-    /// Most bytes that the volumes take.
-    pub capacity_bytes: u64,
-    /// Size at which a volume is full; it must hold the longest shard.
-    pub volume_bytes: u64,
-    /// Bytes that puts leave free on the file system.
-    pub disk_reserve_bytes: u64,
-    /// Sync before a write is answered.
-    pub fsync: bool,
-}
-
-impl StoreOptions {
-    /// Room that puts leave to compaction and tombstones.
-    fn headroom_bytes(&self) -> u64 {
-        self.volume_bytes.min(self.capacity_bytes / 8)
-    }
-
-    /// What may be written with `used_bytes` taken. Asks the file system.
-    fn room(&self, used_bytes: u64) -> Room {
-        let disk = free_bytes(&self.dir).unwrap_or(0);
-        let any_bytes = self.capacity_bytes.saturating_sub(used_bytes);
-        let puts_bytes = any_bytes.saturating_sub(self.headroom_bytes());
-        Room { any_bytes: any_bytes.min(disk), puts_bytes: puts_bytes.min(disk.saturating_sub(self.disk_reserve_bytes)) }
-    }
 }
 
 /// Counts for heartbeats and the health page.
@@ -115,8 +88,12 @@ pub struct Totals {
     pub used_bytes: u64,
     /// What puts can still take.
     pub free_bytes: u64,
+    /// Shards held and their lengths, those set aside left out.
     pub shards: u64,
+    pub held_bytes: u64,
+    /// Of the shards held.
     pub digest: u128,
+    pub trash: Trash,
     pub read_only: bool,
 }
 
@@ -125,7 +102,11 @@ struct Shared {
     options: StoreOptions,
     index: RwLock<Index>,
     read_only: AtomicBool,
+    /// What compaction is copying takes this much at most.
+    copying_bytes: AtomicU64,
     rotten: Mutex<Vec<ShardId>>,
+    round: Mutex<Round>,
+    clock: Clock,
 }
 
 impl Shared {
@@ -135,6 +116,10 @@ impl Shared {
 
     fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
         self.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn room(&self, used_bytes: u64) -> Room {
+        self.options.room(used_bytes, self.copying_bytes.load(Ordering::Relaxed))
     }
 }
 
@@ -148,15 +133,27 @@ pub struct Store {
 
 impl Store {
     /// Opens the folder, mends what a crash left, and starts the writer. Blocks on the disk; the caller holds the folder's lock.
+    ///
+    /// # Errors
+    /// What the disk says; a store of a format this node doesn't know is left untouched.
     pub fn open(options: StoreOptions) -> Result<Self, StoreError> {
+        Self::open_at(options, now_ms())
+    }
+
+    fn open_at(options: StoreOptions, wall_ms: UnixMs) -> Result<Self, StoreError> {
         let failed = |error: std::io::Error| StoreError::Io(format!("{}: {error}", options.dir.display()));
         std::fs::create_dir_all(&options.dir).map_err(failed)?;
         options.dir.parent().map_or(Ok(()), volume::sync_dir).map_err(failed)?;
+        format::check(&options.dir).map_err(failed)?;
+        let notes = notes::load(&options.dir);
         let loaded = scan::load(&options.dir, options.fsync).map_err(failed)?;
         let shared = Arc::new(Shared {
             index: RwLock::new(loaded.index),
             read_only: AtomicBool::new(false),
+            copying_bytes: AtomicU64::new(0),
             rotten: Mutex::default(),
+            round: Mutex::new(notes.scrub),
+            clock: Clock::resume(Some(notes.clock_ms.max(loaded.latest_ms)).filter(|known_ms| *known_ms > 0), wall_ms),
             options,
         });
         let (commands, queue) = mpsc::channel(WRITER_QUEUE);
@@ -166,7 +163,14 @@ impl Store {
         Ok(Self { shared, commands, writer: Arc::new(Mutex::new(Some(thread))) })
     }
 
-    /// Stores a shard, durably, if `data` is what `id` names. Holding it already is no error.
+    /// The store's own clock, about Unix time: never set, always at one pace, still while the donor is off. Times given to the
+    /// store are read from it.
+    pub fn now_ms(&self) -> UnixMs {
+        self.shared.clock.now_ms()
+    }
+
+    /// Stores a shard, durably, if `data` is what `id` names. Holding it already is no error, and takes it out of the trash.
+    /// `now` is [`Store::now_ms`].
     pub async fn put(&self, id: ShardId, data: Bytes, now: UnixMs) -> Result<Stored, StoreError> {
         if data.len() > SHARD_MAX_BYTES as usize {
             return Err(StoreError::TooLong);
@@ -176,10 +180,11 @@ impl Store {
         } else {
             off_thread(move || prepare(id, data, now)).await?
         }?;
+        self.read_if_aside(id).await?;
         self.ask(|reply| Command::Put(shard, reply)).await
     }
 
-    /// The shard's bytes, or `range` of them, checked.
+    /// The shard's bytes, or `range` of them, checked; of one that is set aside as well.
     pub async fn get(&self, id: ShardId, range: Option<Range<u32>>) -> Result<Bytes, StoreError> {
         let (location, file) = {
             let index = self.shared.index();
@@ -200,7 +205,7 @@ impl Store {
         }
     }
 
-    /// Length of a shard that is held.
+    /// Length of a shard that is held or set aside.
     pub fn len_of(&self, id: &ShardId) -> Option<u32> {
         self.shared.index().get(id).map(|location| location.len)
     }
@@ -208,11 +213,11 @@ impl Store {
     /// True unless a shard of `len` bytes is sure to be refused for the capacity's sake.
     pub fn may_fit(&self, len: u32) -> bool {
         let options = &self.shared.options;
-        let limit = options.capacity_bytes - options.headroom_bytes();
+        let limit = options.capacity_bytes.saturating_sub(options.headroom_bytes());
         self.shared.index().used_bytes() + record::record_bytes(len) <= limit
     }
 
-    /// Deletes those of `ids` that are held, durably, and answers how many those were.
+    /// Deletes those of `ids` that are held or set aside, for good and durably, and answers how many those were.
     pub async fn delete(&self, ids: &[ShardId]) -> Result<u64, StoreError> {
         let mut deleted = 0;
         for some in ids.chunks(DELETE_IDS) {
@@ -221,26 +226,38 @@ impl Store {
         Ok(deleted)
     }
 
-    /// Up to `limit` ids above `after`, ascending, with the second each was stored in.
+    /// Up to `limit` ids held above `after`, ascending, with the second each was stored in.
     pub fn page(&self, after: Option<ShardId>, limit: usize) -> Vec<(ShardId, u32)> {
-        self.shared.index().page(after, limit).into_iter().map(|(id, at)| (id, at.stored_s)).collect()
+        let index = self.shared.index();
+        let held = index.walk(after.map_or(Bound::Unbounded, Bound::Excluded)).filter(|(_, held)| held.aside_s().is_none());
+        held.take(limit).map(|(id, held)| (id, held.since_s())).collect()
     }
 
     /// Asks the file system for its free space.
     pub fn totals(&self) -> Totals {
-        let options = &self.shared.options;
         let read_only = self.shared.read_only.load(Ordering::Relaxed);
-        let (used_bytes, shards, digest) = {
+        let counted = {
             let index = self.shared.index();
-            (index.used_bytes(), index.len(), index.digest())
+            Totals {
+                capacity_bytes: self.shared.options.capacity_bytes,
+                used_bytes: index.used_bytes(),
+                free_bytes: 0,
+                shards: index.len(),
+                held_bytes: index.held_bytes(),
+                digest: index.digest(),
+                trash: index.trash(),
+                read_only,
+            }
         };
-        let free_bytes = if read_only { 0 } else { options.room(used_bytes).puts_bytes };
-        Totals { capacity_bytes: options.capacity_bytes, used_bytes, free_bytes, shards, digest, read_only }
+        let free_bytes = if read_only { 0 } else { self.shared.room(counted.used_bytes).puts_bytes };
+        Totals { free_bytes, ..counted }
     }
 
     /// Up to `limit` shards found rotten and not yet told.
     pub fn rotten(&self, limit: usize) -> Vec<ShardId> {
-        let rotten = self.shared.rotten.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rotten = self.shared.rotten.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that was stored anew since is well.
+        rotten.retain(|id| self.len_of(id).is_none());
         rotten.iter().take(limit).copied().collect()
     }
 
@@ -250,12 +267,13 @@ impl Store {
         rotten.retain(|id| !told.contains(id));
     }
 
-    /// Answers what waits, stops the writer and syncs.
+    /// Answers what waits, stops the writer, syncs, and notes how far the scrub and the clock are.
     pub async fn close(&self) {
         let _ = self.commands.send(Command::Stop).await;
         let thread = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             let _ = off_thread(move || thread.join()).await;
+            self.note().await;
         }
     }
 

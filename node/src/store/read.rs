@@ -4,11 +4,13 @@
 use std::fs::File;
 use std::io;
 use std::ops::Range;
+use std::time::Duration;
 
 use bytes::Bytes;
 use nodio_wire::ShardId;
 
 use super::index::Location;
+use super::limits::REREAD_MS;
 use super::record::{HEADER_BYTES, SUM_BYTES, chunk_sum};
 use super::volume::read_at;
 use crate::limits::CHUNK_BYTES;
@@ -23,13 +25,25 @@ pub(crate) enum ReadFault {
 
 impl From<io::Error> for ReadFault {
     fn from(error: io::Error) -> Self {
-        if is_lost(&error) { Self::Rotten } else { Self::Io(error) }
+        if error.kind() == io::ErrorKind::UnexpectedEof { Self::Rotten } else { Self::Io(error) }
     }
 }
 
-/// True where the disk has lost the bytes, false where reading again may help.
-pub(crate) fn is_lost(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::UnexpectedEof || error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
+/// True where the disk says that it can't read this. A cable may be at fault as well as the medium, so once is not believed.
+pub(crate) fn is_unreadable(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
+}
+
+/// As [`whole`], for who reads to find damage: what can't be read twice, a moment apart, is lost.
+pub(crate) fn insisting(file: &File, id: ShardId, at: Location) -> Result<Bytes, ReadFault> {
+    match whole(file, id, at) {
+        Err(ReadFault::Io(error)) if is_unreadable(&error) => std::thread::sleep(Duration::from_millis(REREAD_MS)),
+        read => return read,
+    }
+    match whole(file, id, at) {
+        Err(ReadFault::Io(error)) if is_unreadable(&error) => Err(ReadFault::Rotten),
+        read => read,
+    }
 }
 
 /// The shard, checked against its id.
@@ -65,4 +79,13 @@ fn chunks(file: &File, at: Location, start: usize, end: usize) -> Result<Option<
 
 fn data_offset(at: Location) -> u64 {
     at.place.offset() + HEADER_BYTES as u64
+}
+
+/// True if the record of the shard ends in these bytes.
+pub(crate) fn is_followed_by(file: &File, at: Location, trailer: &[u8]) -> io::Result<bool> {
+    match read_at(file, trailer.len(), data_offset(at) + u64::from(at.len)) {
+        Ok(bytes) => Ok(bytes == trailer),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof || is_unreadable(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
 }

@@ -2,9 +2,19 @@
 //!
 //! ```text
 //!   0     4 5 6   8      12     16        24              56      64
-//!   magic v k 0   a      b      stored ms shard id        check   data .. | crc64 per chunk .. | 0 ..
+//!   magic v k g   a      b      time ms   shard id        check   data .. | crc64 per chunk .. | 0 ..
 //! ```
-//! `a`, `b`: length and 0 of a shard (kind 1) or a void (3); volume and slot of the record that a tombstone (2) kills.
+//! | kind | is | a, b | g | time |
+//! |---|---|---|---|---|
+//! | 1 | a shard | its length, the second it was set aside in or 0 | 0 | stored |
+//! | 2 | a tombstone: kills one record | volume and slot of that record | 0 | 0 |
+//! | 3 | a void: was a shard, is litter | its length, 0 | 0 | as it was |
+//! | 4 | a mark: one shard's record is set aside | volume and slot of that record | generation | of the mark |
+//! | 5 | a mark: it is taken back out | the same | generation | of the mark |
+//!
+//! Of all marks of a record the one of the highest generation holds; the record itself is generation 0. So marks may be moved,
+//! doubled and read in any order. Kinds 4 and 5, and a shard set aside, are format 2 of a store (see `format`).
+//!
 //! `check` is BLAKE3 over the volume number, the slot and the header, cut to 8 bytes: a header is valid only where it was
 //! written, so neither bytes of a shard nor a block that strayed are ever taken for one. All numbers are little-endian.
 
@@ -45,38 +55,41 @@ impl Place {
 pub(crate) enum Kind {
     Shard {
         len: u32,
+        /// When it was set aside, if it was when this record was written. Never 0.
+        aside_s: Option<u32>,
     },
     /// Kills exactly the record at `target`, wherever the tombstone itself is moved later.
-    Tombstone {
-        target: Place,
-    },
+    Tombstone { target: Place },
     /// Was a shard, is litter: overwritten in place when a start found it torn or superseded.
-    Void {
-        len: u32,
-    },
+    Void { len: u32 },
+    /// Sets the record at `target` aside or takes it back out.
+    Mark { target: Place, aside: bool, generation: u16 },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) kind: Kind,
     pub(crate) id: ShardId,
-    pub(crate) stored_ms: UnixMs,
+    /// Of a shard: when it was stored; of a mark: when it was made.
+    pub(crate) time_ms: UnixMs,
 }
 
 impl Header {
     pub(crate) fn encode(&self, place: Place) -> [u8; HEADER_BYTES] {
-        let (kind, a, b) = match self.kind {
-            Kind::Shard { len } => (1, len, 0),
-            Kind::Tombstone { target } => (2, target.volume, target.slot),
-            Kind::Void { len } => (3, len, 0),
+        let (kind, a, b, g) = match self.kind {
+            Kind::Shard { len, aside_s } => (1, len, aside_s.unwrap_or(0), 0),
+            Kind::Tombstone { target } => (2, target.volume, target.slot, 0),
+            Kind::Void { len } => (3, len, 0, 0),
+            Kind::Mark { target, aside, generation } => (if aside { 4 } else { 5 }, target.volume, target.slot, generation),
         };
         let mut bytes = [0; HEADER_BYTES];
         bytes[..4].copy_from_slice(&MAGIC);
         bytes[4] = VERSION;
         bytes[5] = kind;
+        bytes[6..8].copy_from_slice(&u16::to_le_bytes(g));
         bytes[8..12].copy_from_slice(&u32::to_le_bytes(a));
         bytes[12..16].copy_from_slice(&u32::to_le_bytes(b));
-        bytes[16..24].copy_from_slice(&self.stored_ms.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.time_ms.to_le_bytes());
         bytes[24..56].copy_from_slice(&self.id.0);
         let check = check(&bytes, place);
         bytes[CHECKED..].copy_from_slice(&check);
@@ -88,27 +101,39 @@ impl Header {
         if bytes[..4] != MAGIC || bytes[4] != VERSION || bytes[CHECKED..] != check(bytes, place) {
             return None;
         }
-        let (a, b) = (u32_at(bytes, 8), u32_at(bytes, 12));
+        let (a, b, generation) = (u32_at(bytes, 8), u32_at(bytes, 12), u16::from_le_bytes([bytes[6], bytes[7]]));
+        let target = Place { volume: a, slot: b };
         let kind = match bytes[5] {
-            1 if a <= SHARD_MAX_BYTES => Kind::Shard { len: a },
-            2 => Kind::Tombstone { target: Place { volume: a, slot: b } },
+            1 if a <= SHARD_MAX_BYTES => Kind::Shard { len: a, aside_s: (b > 0).then_some(b) },
+            2 => Kind::Tombstone { target },
             3 if a <= SHARD_MAX_BYTES => Kind::Void { len: a },
+            4 | 5 => Kind::Mark { target, aside: bytes[5] == 4, generation },
             _ => return None,
         };
         let mut id = ShardId([0; 32]);
         id.0.copy_from_slice(&bytes[24..56]);
-        let mut stored = [0; 8];
-        stored.copy_from_slice(&bytes[16..24]);
-        Some(Self { kind, id, stored_ms: u64::from_le_bytes(stored) })
+        let mut time = [0; 8];
+        time.copy_from_slice(&bytes[16..24]);
+        Some(Self { kind, id, time_ms: u64::from_le_bytes(time) })
     }
 
     /// Bytes of the whole record, a multiple of [`SLOT_BYTES`].
     pub(crate) fn record_bytes(&self) -> u64 {
         match self.kind {
-            Kind::Shard { len } | Kind::Void { len } => record_bytes(len),
-            Kind::Tombstone { .. } => SLOT_BYTES,
+            Kind::Shard { len, .. } | Kind::Void { len } => record_bytes(len),
+            Kind::Tombstone { .. } | Kind::Mark { .. } => SLOT_BYTES,
         }
     }
+
+    /// Seconds since 1970, as the index keeps them.
+    pub(crate) fn time_s(&self) -> u32 {
+        seconds(self.time_ms)
+    }
+}
+
+/// Whole seconds of a time.
+pub(crate) fn seconds(time_ms: UnixMs) -> u32 {
+    u32::try_from(time_ms / 1000).unwrap_or(u32::MAX)
 }
 
 fn check(header: &[u8; HEADER_BYTES], place: Place) -> [u8; 8] {
@@ -156,12 +181,15 @@ mod tests {
     const PLACE: Place = Place { volume: 7, slot: 12 };
 
     fn header(kind: Kind) -> Header {
-        Header { kind, id: ShardId::of(b"x"), stored_ms: 1_700_000_000_123 }
+        Header { kind, id: ShardId::of(b"x"), time_ms: 1_700_000_000_123 }
     }
 
     #[test]
     fn a_header_reads_as_written_and_only_where_it_was_written() {
-        for kind in [Kind::Shard { len: 99 }, Kind::Tombstone { target: Place { volume: 1, slot: 2 } }, Kind::Void { len: 0 }] {
+        let target = Place { volume: 1, slot: 2 };
+        let shards = [None, Some(1), Some(u32::MAX)].map(|aside_s| Kind::Shard { len: 99, aside_s });
+        let marks = [true, false].map(|aside| Kind::Mark { target, aside, generation: 0xfffe });
+        for kind in shards.into_iter().chain(marks).chain([Kind::Tombstone { target }, Kind::Void { len: 0 }]) {
             let bytes = header(kind).encode(PLACE);
             assert_eq!(Header::decode(&bytes, PLACE), Some(header(kind)));
             assert_eq!(Header::decode(&bytes, Place { slot: 13, ..PLACE }), None);
@@ -171,11 +199,10 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_of_a_header_is_noticed() {
-        let bytes = header(Kind::Shard { len: 99 }).encode(PLACE);
+        let bytes = header(Kind::Shard { len: 99, aside_s: None }).encode(PLACE);
         for bit in 0..HEADER_BYTES * 8 {
             let mut flipped = bytes;
             flipped[bit / 8] ^= 1 << (bit % 8);
-            // Two reserved bytes are covered as well.
             assert_eq!(Header::decode(&flipped, PLACE), None, "bit {bit}");
         }
     }
@@ -190,7 +217,26 @@ mod tests {
 
     #[test]
     fn a_length_beyond_the_limit_is_no_header() {
-        let bytes = header(Kind::Shard { len: SHARD_MAX_BYTES + 1 }).encode(PLACE);
+        let bytes = header(Kind::Shard { len: SHARD_MAX_BYTES + 1, aside_s: None }).encode(PLACE);
         assert_eq!(Header::decode(&bytes, PLACE), None);
+    }
+    /// What nodes before the trash wrote, byte by byte: a shard, a tombstone and a void read as ever.
+    #[test]
+    fn headers_of_format_1_read_as_ever() {
+        let target = Place { volume: 3, slot: 9 };
+        let kinds = [(1, 99, 0, Kind::Shard { len: 99, aside_s: None }), (2, 3, 9, Kind::Tombstone { target })];
+        for (kind, a, b, read) in kinds.into_iter().chain([(3, 99, 0, Kind::Void { len: 99 })]) {
+            let mut bytes = [0; HEADER_BYTES];
+            bytes[..6].copy_from_slice(&[b'N', b'd', b'R', b'c', 1, kind]);
+            bytes[8..12].copy_from_slice(&u32::to_le_bytes(a));
+            bytes[12..16].copy_from_slice(&u32::to_le_bytes(b));
+            bytes[16..24].copy_from_slice(&1_700_000_000_123u64.to_le_bytes());
+            bytes[24..56].copy_from_slice(&ShardId::of(b"x").0);
+            let mut hasher = blake3::Hasher::new();
+            hasher.update(&7u32.to_le_bytes()).update(&12u32.to_le_bytes()).update(&bytes[..56]);
+            bytes[56..].copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+            assert_eq!(Header::decode(&bytes, PLACE), Some(header(read)));
+            assert_eq!(header(read).encode(PLACE), bytes, "and are written as ever");
+        }
     }
 }

@@ -7,7 +7,7 @@
 //! What a crash can have torn is the last batch of the newest volume, and nothing of it was acknowledged. There, and only
 //! there, shards are checked against their hash: a torn one at the end is cut off, one before the end is overwritten with a
 //! void. A record that appears twice is a compaction that was cut off: the older copy becomes a void, so that it can't come
-//! back after the newer one is deleted.
+//! back after the newer one is deleted. The newer one says itself whether it is set aside; marks of the older are void with it.
 
 use std::fs::File;
 use std::io::{self, IoSlice};
@@ -15,10 +15,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use nodio_wire::UnixMs;
 
 use super::index::{Index, Location};
-use super::read::{self, ReadFault, is_lost};
+use super::read::{self, ReadFault, is_unreadable};
 use super::record::{HEADER_BYTES, Header, Kind, Place, SLOT_BYTES};
+use super::trash::Mark;
 use super::volume;
 use crate::limits::{RESYNC_WINDOW_BYTES, SCAN_WINDOW_BYTES, TAIL_BYTES};
 
@@ -34,12 +36,14 @@ pub(crate) struct Headers<'a> {
     window: Bytes,
     window_at: u64,
     lost: bool,
+    /// Something on the way could not be read: not torn, as far as is known.
+    unreadable: bool,
 }
 
 impl<'a> Headers<'a> {
     /// The records of volume `number` that begin in `at..end`; `end` is the file's length.
     pub(crate) fn new(file: &'a File, number: u32, at: u64, end: u64) -> Self {
-        Self { file, number, at, end, window: Bytes::new(), window_at: 0, lost: false }
+        Self { file, number, at, end, window: Bytes::new(), window_at: 0, lost: false, unreadable: false }
     }
 
     /// The next record that lies within the file whole.
@@ -86,7 +90,8 @@ impl Headers<'_> {
                     (self.window, self.window_at) = (window, self.at);
                     return Ok(true);
                 }
-                Err(error) if is_lost(&error) => {}
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+                Err(error) if is_unreadable(&error) => self.unreadable = true,
                 Err(error) => return Err(error),
             }
         }
@@ -101,21 +106,24 @@ pub(crate) struct Loaded {
     pub(crate) index: Index,
     /// The newest volume.
     pub(crate) newest: Option<u32>,
+    /// The latest time in any record, dead ones included.
+    pub(crate) latest_ms: UnixMs,
 }
 
 /// Reads every volume of `dir` and mends what a crash left.
 pub(crate) fn load(dir: &Path, fsync: bool) -> io::Result<Loaded> {
     let numbers = volume::list(dir)?;
     let newest = numbers.last().copied();
-    let mut scan = Scan { index: Index::default(), fsync };
+    let mut scan = Scan { index: Index::default(), latest_ms: 0, fsync };
     for number in numbers {
         scan.volume(dir, number, Some(number) == newest)?;
     }
-    Ok(Loaded { index: scan.index, newest })
+    Ok(Loaded { index: scan.index, newest, latest_ms: scan.latest_ms })
 }
 
 struct Scan {
     index: Index,
+    latest_ms: UnixMs,
     fsync: bool,
 }
 
@@ -128,27 +136,41 @@ impl Scan {
         let mut headers = Headers::new(&file, number, 0, len);
         let (mut torn, mut end) = (Vec::new(), 0);
         while let Some((place, header)) = headers.next()? {
-            if place.offset() >= tail && !is_whole(&file, place, &header)? {
-                torn.push((place, header));
+            if place.offset() >= tail
+                && let Some(len) = torn_len(&file, place, &header)?
+            {
+                torn.push((place, len, header));
                 continue;
             }
             end = headers.position();
             self.apply(place, &header)?;
         }
+        if headers.unreadable && newest {
+            // What can't be read just now is not known to be torn: nothing is cut off, and the writer goes on behind it.
+            tracing::error!(volume = number, "the disk can't read all of the newest volume; it is left as it is");
+            self.index.set_bytes(number, len.next_multiple_of(SLOT_BYTES));
+            return Ok(());
+        }
         if !newest {
             self.index.set_bytes(number, len);
             return Ok(());
         }
-        self.void(torn.into_iter().filter(|(place, _)| place.offset() < end))?;
+        let inside = torn.iter().filter(|(place, ..)| place.offset() < end);
+        self.void(inside.map(|(place, len, header)| (*place, *len, header)))?;
         self.cut(&file, number, len, end)
     }
 
     fn apply(&mut self, place: Place, header: &Header) -> io::Result<()> {
+        self.latest_ms = self.latest_ms.max(header.time_ms);
         match header.kind {
-            Kind::Shard { len } => {
-                let stored_s = u32::try_from(header.stored_ms / 1000).unwrap_or(u32::MAX);
-                let old = self.index.insert(header.id, Location { place, len, stored_s });
-                self.void(old.map(|old| (old.place, Header { kind: Kind::Shard { len: old.len }, ..*header })))
+            Kind::Shard { len, aside_s } => {
+                let old = self.index.insert(header.id, Location { place, len, stored_s: header.time_s() }, aside_s);
+                self.void(old.map(|old| (old.place, old.len, header)))
+            }
+            Kind::Mark { target, aside, generation } => {
+                let mark = Mark { aside, generation, at_s: header.time_s(), volume: place.volume };
+                self.index.mark(header.id, target, mark);
+                Ok(())
             }
             Kind::Tombstone { target } => {
                 self.index.remove_at(&header.id, target);
@@ -160,11 +182,10 @@ impl Scan {
     }
 
     /// Overwrites records in place: the one exception to appending, for records that nobody holds.
-    fn void(&self, records: impl IntoIterator<Item = (Place, Header)>) -> io::Result<()> {
-        for (place, header) in records {
-            let Kind::Shard { len } = header.kind else { continue };
+    fn void<'a>(&self, records: impl IntoIterator<Item = (Place, u32, &'a Header)>) -> io::Result<()> {
+        for (place, len, header) in records {
             let Some(file) = self.index.file(place.volume) else { continue };
-            let void = Header { kind: Kind::Void { len }, ..header }.encode(place);
+            let void = Header { kind: Kind::Void { len }, ..*header }.encode(place);
             volume::write_all_at(&file, &mut [IoSlice::new(&void)], place.offset())?;
             if self.fsync {
                 file.sync_data()?;
@@ -187,12 +208,13 @@ impl Scan {
     }
 }
 
-/// False for a shard whose bytes are not its own.
-fn is_whole(file: &File, place: Place, header: &Header) -> io::Result<bool> {
-    let Kind::Shard { len } = header.kind else { return Ok(true) };
+/// The length of a shard whose bytes are not its own.
+fn torn_len(file: &File, place: Place, header: &Header) -> io::Result<Option<u32>> {
+    let Kind::Shard { len, .. } = header.kind else { return Ok(None) };
     match read::whole(file, header.id, Location { place, len, stored_s: 0 }) {
-        Ok(_) => Ok(true),
-        Err(ReadFault::Rotten) => Ok(false),
+        Ok(_) => Ok(None),
+        Err(ReadFault::Rotten) => Ok(Some(len)),
+        Err(ReadFault::Io(error)) if is_unreadable(&error) => Ok(None),
         Err(ReadFault::Io(error)) => Err(error),
     }
 }

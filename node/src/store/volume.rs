@@ -16,10 +16,11 @@ pub(crate) fn path(dir: &Path, number: u32) -> PathBuf {
     dir.join(format!("{number:08}.vol"))
 }
 
+/// Numbers begin at 1; 0 is no volume but the mark of a format (see `format`).
 fn number_of(name: &str) -> Option<u32> {
     let digits = name.strip_suffix(".vol")?;
     let number = digits.parse().ok()?;
-    (format!("{number:08}") == digits).then_some(number)
+    (number > 0 && format!("{number:08}") == digits).then_some(number)
 }
 
 /// The volumes of a folder, ascending. Other files are left alone.
@@ -94,7 +95,7 @@ mod tests {
     fn only_names_that_we_give_are_volumes() {
         assert_eq!(number_of("00000012.vol"), Some(12));
         assert_eq!(number_of("123456789.vol"), Some(123_456_789));
-        for other in ["12.vol", "00000012.tmp", "0000001x.vol", ".vol", "+0000012.vol", "000000012.vol"] {
+        for other in ["12.vol", "00000012.tmp", "0000001x.vol", ".vol", "+0000012.vol", "000000012.vol", "00000000.vol"] {
             assert_eq!(number_of(other), None, "{other}");
         }
     }

@@ -5,45 +5,12 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use nodio_wire::ShardId;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
-use super::plan::{Change, Cursor, Moved, NewShard, Plan, Run};
-use super::record::Place;
-use super::{Shared, StoreError, Stored, volume};
+use super::command::{Command, Reply};
+use super::plan::{Change, Cursor, Plan, Run};
+use super::{Shared, StoreError, format, volume};
 use crate::limits::{BATCH_BYTES, BATCH_COMMANDS};
-
-pub(crate) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
-
-/// What the writer does for others.
-pub(crate) enum Command {
-    Put(NewShard, Reply<Stored>),
-    Delete(Vec<ShardId>, Reply<u64>),
-    /// Delete, but only this very record.
-    Quarantine(ShardId, Place, Reply<u64>),
-    /// Write these records anew at the end.
-    Relocate(Vec<Moved>, Reply<()>),
-    /// Unlink a volume that nothing live is left in.
-    DropVolume(u32, Reply<()>),
-    Stop,
-}
-
-impl Command {
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Put(shard, _) => shard.data.len(),
-            Self::Relocate(records, _) => records.iter().map(moved_bytes).sum(),
-            _ => 0,
-        }
-    }
-}
-
-fn moved_bytes(moved: &Moved) -> usize {
-    match moved {
-        Moved::Shard { shard, .. } => shard.data.len(),
-        Moved::Tombstone { .. } => 0,
-    }
-}
 
 /// Somebody to be told how the first `runs` runs of the batch went.
 struct Waiting {
@@ -126,8 +93,7 @@ impl Writer {
     #[allow(clippy::type_complexity)]
     fn plan(&self, batch: Vec<Command>) -> (Vec<Run>, Vec<Waiting>, Vec<(u32, Reply<()>)>) {
         let index = self.shared.index();
-        let options = &self.shared.options;
-        let mut plan = Plan::new(&index, self.cursor, options.volume_bytes, options.room(index.used_bytes()));
+        let mut plan = Plan::new(&index, self.cursor, self.shared.options.volume_bytes, self.shared.room(index.used_bytes()));
         let (mut waiting, mut drops) = (Vec::new(), Vec::new());
         for command in batch {
             match command {
@@ -137,6 +103,14 @@ impl Writer {
                 }
                 Command::Delete(ids, reply) => {
                     let planned = plan.delete(&ids);
+                    waiting.push(Waiting::new(plan.runs.len(), planned, reply));
+                }
+                Command::Mark { ids, aside, now, reply } => {
+                    let planned = plan.mark_all(&ids, aside, now);
+                    waiting.push(Waiting::new(plan.runs.len(), planned, reply));
+                }
+                Command::Discard { ids, before_s, reply } => {
+                    let planned = plan.discard(&ids, before_s);
                     waiting.push(Waiting::new(plan.runs.len(), planned, reply));
                 }
                 Command::Quarantine(id, place, reply) => {
@@ -158,6 +132,9 @@ impl Writer {
     fn write(&mut self, run: Run) -> Result<(), StoreError> {
         if self.shared.read_only.load(Ordering::Relaxed) {
             return Err(StoreError::ReadOnly);
+        }
+        if run.entries.iter().any(|entry| matches!(entry.change, Change::Mark { .. })) {
+            format::raise(&self.shared.options.dir).map_err(|error| store_error(&error))?;
         }
         let (file, fresh) = self.volume(run.volume).map_err(|error| store_error(&error))?;
         let written = append(&file, &run);
@@ -199,12 +176,16 @@ impl Writer {
         index.set_bytes(run.volume, run.end);
         for entry in run.entries {
             match entry.change {
-                Change::Insert(id, location) => drop(index.insert(id, location)),
+                Change::Insert { id, at, aside_s, copied_from } => {
+                    index.insert(id, at, aside_s);
+                    copied_from.into_iter().for_each(|from| index.count_copy(at.place.volume, from));
+                }
                 Change::Remove { id, target, tombstone_in } => {
                     index.remove_at(&id, target);
                     index.count_tombstone(tombstone_in, target.volume);
                 }
                 Change::Tombstone { target, tombstone_in } => index.count_tombstone(tombstone_in, target.volume),
+                Change::Mark { id, target, mark } => index.mark(id, target, mark),
             }
         }
         drop(index);
@@ -226,8 +207,8 @@ impl Writer {
     }
 
     fn drop_volume(&self, number: u32) -> Result<(), StoreError> {
-        let held = self.shared.index().volume(number).map(|volume| volume.shard_bytes);
-        if number == self.cursor.volume || held != Some(0) {
+        let idle = self.shared.index().volume(number).is_some_and(|volume| !volume.has_more() && !volume.is_pinned());
+        if number == self.cursor.volume || !idle {
             return Err(StoreError::Io(format!("volume {number} is still in use")));
         }
         let failed = |error: io::Error| store_error(&error);

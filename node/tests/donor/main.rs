@@ -3,8 +3,12 @@
 #![allow(clippy::unwrap_used)]
 
 mod agent;
+mod audits;
 mod coordinator;
+mod leaving;
 mod load;
+mod mending;
+mod reconciling;
 mod shards;
 mod start;
 

@@ -5,7 +5,7 @@ use nodio_host::now_ms;
 use nodio_wire::auth::{self, Request, Secret, Who};
 use nodio_wire::client::http_pool;
 use nodio_wire::donor::{DonorError, Transport};
-use nodio_wire::ticket::{HEADER, Op, SignedTicket, Ticket};
+use nodio_wire::ticket::{HEADER, Op, RECEIPT_HEADER, SignedTicket, Ticket, receipt};
 use nodio_wire::{NodeId, ShardId};
 
 use crate::coordinator::Coordinator;
@@ -27,6 +27,24 @@ async fn shards_go_in_and_out_whole_and_in_ranges() {
             assert_eq!(transport.get(donor.url(), &read, id, Some(range)).await, Ok(want));
         }
     }
+    donor.stop().await;
+}
+
+/// The word for the coordinator is the same whether the shard is new or was there, and another for another ticket.
+#[tokio::test]
+async fn a_put_is_receipted_for_its_ticket() {
+    let coordinator = Coordinator::start().await;
+    let donor = Donor::join(&coordinator).await;
+    let transport = transport();
+    let (id, data) = shard(1, 5000);
+    let ticket = |nonce| Ticket { op: Op::Put, node: donor.node(), shard: None, bytes_max: 5000, expires: u64::MAX, nonce };
+    for (nonce, status) in [(1_000_001, 201), (1_000_002, 200), (1_000_001, 200)] {
+        let signed = ticket(nonce).sign(&donor.secret);
+        let stored = transport.put(donor.url(), &signed, id, data.clone()).await.unwrap();
+        assert_eq!(stored.receipt, Some(receipt(&donor.secret, &id, nonce)), "{status}");
+    }
+    let refused = http_pool().unwrap().put(format!("{}/shards/{id}", donor.url())).body(data);
+    assert!(!refused.send().await.unwrap().headers().contains_key(RECEIPT_HEADER));
     donor.stop().await;
 }
 
@@ -123,7 +141,7 @@ async fn a_full_donor_says_so_and_stays_within_its_capacity() {
     let refused = loop {
         let (id, data) = shard(taken, 1_048_832);
         match transport.put(donor.url(), &donor.put_ticket(), id, data).await {
-            Ok(()) => taken += 1,
+            Ok(_) => taken += 1,
             Err(error) => break error,
         }
     };
@@ -144,10 +162,12 @@ async fn health_is_told_to_who_shares_the_secret() {
     let request = Request { method: "GET", path: "/health", body: b"" };
     let ask =
         async |header: String| pool.get(format!("{}/health", donor.url())).header(auth::HEADER, header).send().await.unwrap();
+    coordinator.until("a second beat", |said| said.beats.get(1).map(drop)).await;
     let answer = ask(request.sign(&donor.secret, Who::Node(donor.node()), now_ms())).await;
     assert_eq!(answer.status().as_u16(), 200);
     let health: serde_json::Value = answer.json().await.unwrap();
     assert_eq!((health["status"].as_str(), health["shards"].as_u64()), (Some("ok"), Some(0)));
+    assert_eq!(health["standing"]["state"].as_str(), Some("vetting"));
     for (secret, who) in [(Secret::random(), Who::Node(donor.node())), (donor.secret.clone(), Who::Node(NodeId(77)))] {
         assert_eq!(ask(request.sign(&secret, who, now_ms())).await.status().as_u16(), 401);
     }

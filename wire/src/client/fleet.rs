@@ -7,7 +7,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Signed, chain};
-use crate::fleet::{Fleet, FleetError, FleetSummary, Grant, GrantRequest, KnownPart, Located, SegmentCommit, ShardReport};
+use crate::fleet::{
+    Durability, Fleet, FleetError, FleetSummary, Grant, GrantRequest, KnownPart, Located, SegmentCommit, ShardReport,
+};
 use crate::ids::PartId;
 use crate::link::Link;
 
@@ -69,5 +71,9 @@ impl Fleet for HttpFleet {
 
     async fn summary(&self) -> Result<FleetSummary, FleetError> {
         self.call("/fleet/summary", &()).await
+    }
+
+    async fn durability(&self, parts: Vec<PartId>) -> Result<Durability, FleetError> {
+        self.call("/fleet/durability", &parts).await
     }
 }

@@ -7,7 +7,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Signed, chain};
-use crate::api::{Heartbeat, HeartbeatReply, Inventory, InventoryReply, Register, Registered};
+use crate::api::{
+    Ask, Digests, DigestsReply, Heartbeat, HeartbeatReply, Inventory, InventoryReply, Leave, Register, Registered, Standing,
+};
 use crate::auth::{Secret, Who};
 
 /// Longest wait for one answer of the coordinator.
@@ -43,12 +45,28 @@ impl NodeApi {
         post_json(&self.signed, "/api/nodes/heartbeat", heartbeat).await
     }
 
+    pub async fn digests(&self, digests: &Digests) -> Result<DigestsReply, ApiError> {
+        post_json(&self.signed, "/api/nodes/digests", digests).await
+    }
+
+    pub async fn leave(&self, leave: &Leave) -> Result<Standing, ApiError> {
+        post_json(&self.signed, "/api/nodes/leave", leave).await
+    }
+
+    pub async fn standing(&self, ask: &Ask) -> Result<Standing, ApiError> {
+        post_json(&self.signed, "/api/nodes/standing", ask).await
+    }
+
     pub async fn inventory(&self, inventory: &Inventory) -> Result<InventoryReply, ApiError> {
         post_json(&self.signed, "/api/nodes/inventory", inventory).await
     }
 }
 
-async fn post_json<Q: Serialize, A: DeserializeOwned>(signed: &Signed, path: &str, question: &Q) -> Result<A, ApiError> {
+pub(super) async fn post_json<Q: Serialize, A: DeserializeOwned>(
+    signed: &Signed,
+    path: &str,
+    question: &Q,
+) -> Result<A, ApiError> {
     let body = serde_json::to_vec(question).map_err(|error| ApiError::Unreachable(error.to_string()))?;
     read_json(signed.post(path, Bytes::from(body), DEADLINE).await).await
 }

@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 
 use super::chain;
-use crate::donor::{DONOR_HEADER, DonorError, Transport};
+use crate::donor::{DONOR_HEADER, DonorError, Stored, Transport};
 use crate::ids::ShardId;
 use crate::limits::SHARD_BYTES_MAX;
-use crate::ticket::{HEADER, SignedTicket};
+use crate::ticket::{HEADER, RECEIPT_HEADER, SignedTicket};
 
 /// A donor's reason for a refusal is read up to this.
 const REFUSAL_BYTES_MAX: usize = 1024;
@@ -28,11 +28,11 @@ impl HttpTransport {
 
 #[async_trait]
 impl Transport for HttpTransport {
-    async fn put(&self, addr: &str, ticket: &SignedTicket, id: ShardId, shard: Bytes) -> Result<(), DonorError> {
+    async fn put(&self, addr: &str, ticket: &SignedTicket, id: ShardId, shard: Bytes) -> Result<Stored, DonorError> {
         let request = self.pool.put(format!("{addr}/shards/{id}")).header(HEADER, &ticket.0).body(shard);
         let answer = request.send().await.map_err(unreachable)?;
         match answer.status().as_u16() {
-            200 | 201 => Ok(()),
+            200 | 201 => Ok(Stored { receipt: receipt_of(&answer) }),
             status => Err(refusal(status, answer).await),
         }
     }
@@ -53,6 +53,10 @@ impl Transport for HttpTransport {
             (status, _) => Err(refusal(status, answer).await),
         }
     }
+}
+
+fn receipt_of(answer: &reqwest::Response) -> Option<String> {
+    Some(answer.headers().get(RECEIPT_HEADER)?.to_str().ok()?.to_owned())
 }
 
 fn unreachable(error: reqwest::Error) -> DonorError {

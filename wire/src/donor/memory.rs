@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{DonorError, Transport};
+use super::{DonorError, Stored, Transport};
 use crate::ids::ShardId;
 use crate::ticket::SignedTicket;
 
@@ -92,7 +92,7 @@ impl MemoryTransport {
 
 #[async_trait]
 impl Transport for MemoryTransport {
-    async fn put(&self, addr: &str, _: &SignedTicket, id: ShardId, shard: Bytes) -> Result<(), DonorError> {
+    async fn put(&self, addr: &str, _: &SignedTicket, id: ShardId, shard: Bytes) -> Result<Stored, DonorError> {
         self.answer(addr).await?;
         let mut state = self.state();
         if state.full.contains(addr) {
@@ -100,7 +100,7 @@ impl Transport for MemoryTransport {
         }
         assert_eq!(ShardId::of(&shard), id, "a shard is stored under its own hash");
         state.shards.insert((addr.to_owned(), id), shard);
-        Ok(())
+        Ok(Stored::default())
     }
 
     async fn get(&self, addr: &str, _: &SignedTicket, id: ShardId, range: Option<Range<u32>>) -> Result<Bytes, DonorError> {

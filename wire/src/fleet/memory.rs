@@ -7,8 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::{
-    Fleet, FleetError, FleetSummary, Grant, GrantRequest, GrantedDonor, KnownPart, Located, LocatedShard, SegmentCommit,
-    ShardReport, ShardSource,
+    Durability, Fleet, FleetError, FleetSummary, Grant, GrantRequest, GrantedDonor, KnownPart, Located, LocatedShard,
+    SegmentCommit, ShardReport, ShardSource,
 };
 use crate::ids::{NodeId, PartId, SegmentId};
 use crate::ticket::SignedTicket;
@@ -139,5 +139,16 @@ impl Fleet for MemoryFleet {
     async fn summary(&self) -> Result<FleetSummary, FleetError> {
         let state = self.state()?;
         Ok(FleetSummary { domains_up: self.donors - state.away.len() as u32 })
+    }
+
+    async fn durability(&self, parts: Vec<PartId>) -> Result<Durability, FleetError> {
+        let mut durability = Durability::default();
+        for segment in self.state()?.map.values().filter(|segment| parts.contains(&segment.segment.part)) {
+            let placed = segment.shards.iter().filter(|shard| shard.node.is_some()).count();
+            durability.segments += 1;
+            durability.bytes += u64::from(segment.shard_bytes) * segment.code.k() as u64;
+            *durability.by_spare.entry((placed - segment.code.k()) as i16).or_default() += 1;
+        }
+        Ok(durability)
     }
 }

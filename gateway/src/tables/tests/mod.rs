@@ -3,6 +3,7 @@
 mod access;
 mod buckets;
 mod conditions;
+mod holdings;
 mod list;
 mod objects;
 mod random;

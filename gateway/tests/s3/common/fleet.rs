@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use nodio_wire::fleet::{
-    Fleet, FleetError, FleetSummary, Grant, GrantRequest, GrantedDonor, KnownPart, Located, LocatedShard, SegmentCommit,
-    ShardReport, ShardSource,
+    Durability, Fleet, FleetError, FleetSummary, Grant, GrantRequest, GrantedDonor, KnownPart, Located, LocatedShard,
+    SegmentCommit, ShardReport, ShardSource,
 };
 use nodio_wire::ticket::SignedTicket;
 use nodio_wire::{Code, NodeId, PartId, SegmentId};
@@ -110,5 +110,14 @@ impl Fleet for PlainFleet {
 
     async fn summary(&self) -> Result<FleetSummary, FleetError> {
         Ok(FleetSummary { domains_up: self.donors.load(Ordering::Relaxed) as u32 })
+    }
+
+    async fn durability(&self, parts: Vec<PartId>) -> Result<Durability, FleetError> {
+        let mut durability = Durability::default();
+        for segment in self.map().values().filter(|segment| parts.contains(&segment.segment.part)) {
+            durability.segments += 1;
+            *durability.by_spare.entry(segment.code.parity() as i16).or_default() += 1;
+        }
+        Ok(durability)
     }
 }

@@ -4,6 +4,7 @@ mod client;
 mod fleet;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,6 +93,16 @@ impl World {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         false
+    }
+
+    /// The gateway's folder.
+    pub(crate) fn data_folder(&self) -> PathBuf {
+        self.config.data.clone()
+    }
+
+    /// Where its gauges are.
+    pub(crate) fn metrics_addr(&self) -> SocketAddr {
+        self.running.as_ref().unwrap().metrics_addr().unwrap()
     }
 
     /// Ends the gateway in an orderly way.

@@ -5,6 +5,8 @@ use std::process::{Command, Stdio};
 
 use super::*;
 
+/// What the child says, each followed by an id; none is in another.
+const WORDS: [&str; 6] = ["stored ", "deleting ", "deleted ", "moving ", "set-aside ", "taken-back "];
 const FOLDER: &str = "NODIO_TEST_STORE_CHILD";
 
 /// Not a test of its own: the process that the next test kills. It says each id once its put was answered.
@@ -31,14 +33,26 @@ async fn child_that_stores_until_it_is_killed() {
             store.delete(&[id]).await.unwrap();
             println!("deleted {id}");
         }
+        if seed % 8 == 3 {
+            let (id, _) = shard(seed * 4 + 1, 20_001);
+            println!("moving {id}");
+            store.trash(&[id], 1_000).await.unwrap();
+            println!("set-aside {id}");
+        }
+        if seed % 16 == 4 {
+            let (id, _) = shard((seed - 1) * 4 + 1, 20_001);
+            println!("moving {id}");
+            store.restore(&[id]).await.unwrap();
+            println!("taken-back {id}");
+        }
     }
 }
 
 #[tokio::test]
 async fn what_was_acknowledged_survives_kill_9() {
-    for lines in [5, 37, 120] {
+    for lines in [5, 37, 120, 171] {
         let dir = tempfile::tempdir().unwrap();
-        let (stored, deleted) = run_and_kill(dir.path(), lines);
+        let Said { stored, deleted, aside, back, in_doubt } = run_and_kill(dir.path(), lines);
         let store = open(dir.path());
         for id in &stored {
             if deleted.contains(id) {
@@ -46,6 +60,8 @@ async fn what_was_acknowledged_survives_kill_9() {
             } else {
                 let held = store.get(*id, None).await;
                 assert_eq!(held.map(|data| ShardId::of(&data)), Ok(*id));
+                let set_aside = aside.contains(id) && !back.contains(id);
+                assert!(in_doubt == Some(*id) || store.is_trashed(id) == set_aside, "{id}: {set_aside}");
             }
         }
         assert!(stored.len() > lines / 2);
@@ -53,8 +69,18 @@ async fn what_was_acknowledged_survives_kill_9() {
     }
 }
 
+/// What the child said was done.
+struct Said {
+    stored: Vec<ShardId>,
+    deleted: Vec<ShardId>,
+    aside: Vec<ShardId>,
+    back: Vec<ShardId>,
+    /// Moved into the trash or out of it, perhaps.
+    in_doubt: Option<ShardId>,
+}
+
 /// Lets the child say `lines` lines, kills it, and reads what else it had said.
-fn run_and_kill(dir: &Path, lines: usize) -> (Vec<ShardId>, Vec<ShardId>) {
+fn run_and_kill(dir: &Path, lines: usize) -> Said {
     let name = "store::tests::crash::child_that_stores_until_it_is_killed";
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args([name, "--exact", "--nocapture"])
@@ -64,7 +90,7 @@ fn run_and_kill(dir: &Path, lines: usize) -> (Vec<ShardId>, Vec<ShardId>) {
         .unwrap();
     let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut heard: Vec<String> =
-        said.by_ref().map(Result::unwrap).filter(|line| line.contains("stored ") || line.contains("delet")).take(lines).collect();
+        said.by_ref().map(Result::unwrap).filter(|line| WORDS.iter().any(|word| line.contains(word))).take(lines).collect();
     child.kill().unwrap();
     heard.extend(said.map(Result::unwrap));
     child.wait().unwrap();
@@ -76,5 +102,7 @@ fn run_and_kill(dir: &Path, lines: usize) -> (Vec<ShardId>, Vec<ShardId>) {
     // A delete that was begun and not answered may or may not have happened.
     let in_doubt = |id: &ShardId| deleting.contains(id) && !deleted.contains(id);
     let stored = ids("stored ").into_iter().filter(|id| !in_doubt(id)).collect();
-    (stored, deleted)
+    let (aside, back, moving) = (ids("set-aside "), ids("taken-back "), ids("moving "));
+    let in_doubt = moving.last().copied().filter(|_| moving.len() > aside.len() + back.len());
+    Said { stored, deleted, aside, back, in_doubt }
 }

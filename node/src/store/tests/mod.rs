@@ -1,9 +1,15 @@
 //! The store as its callers see it, and what it does with what disks and crashes leave.
 
+mod ages;
+mod boundaries;
 mod crash;
 mod failure;
 mod model;
+mod ranges;
 mod rot;
+mod scrub;
+mod shrink;
+mod trash;
 
 use std::path::Path;
 
@@ -40,6 +46,22 @@ pub(super) async fn reopen(store: Store, dir: &Path) -> Store {
 pub(super) async fn compact(store: &Store) {
     let mut compactor = Compactor::new(store.clone());
     while compactor.step().await.unwrap() {}
+}
+
+/// One whole round; the sum of its steps.
+pub(super) async fn scrub_round(store: &Store) -> Scrubbed {
+    let mut scrubber = Scrubber::new(store.clone());
+    let mut sum = scrubber.step().await.unwrap();
+    while !sum.wrapped {
+        let step = scrubber.step().await.unwrap();
+        sum = Scrubbed {
+            bytes: sum.bytes + step.bytes,
+            rotten: sum.rotten + step.rotten,
+            mended: sum.mended + step.mended,
+            ..step
+        };
+    }
+    sum
 }
 
 #[tokio::test]

@@ -4,14 +4,14 @@ use std::os::unix::fs::FileExt;
 
 use super::*;
 
-fn flip(dir: &Path, number: u32, offset: u64) {
+pub(super) fn flip(dir: &Path, number: u32, offset: u64) {
     let file = volume::open(&options(dir).dir, number).unwrap();
     let byte = volume::read_at(&file, 1, offset).unwrap()[0];
     file.write_all_at(&[byte ^ 0x40], offset).unwrap();
 }
 
 /// Three shards in one volume; answers them and where each record begins.
-async fn three(store: &Store, len: usize) -> (Vec<(ShardId, Bytes)>, Vec<u64>) {
+pub(super) async fn three(store: &Store, len: usize) -> (Vec<(ShardId, Bytes)>, Vec<u64>) {
     let shards: Vec<_> = (0..3).map(|seed| shard(seed, len)).collect();
     for (id, data) in &shards {
         store.put(*id, data.clone(), 0).await.unwrap();

@@ -1,159 +1,24 @@
 //! The coordinator over a real port, with the clients that gateways, donors and operators use.
 
-use std::path::Path;
-use std::time::Duration;
+mod audits;
+mod cluster;
+mod leaving;
+mod reconcile;
 
-use nodio_coordinator::{CoordinatorConfig, DomainRule, Running, start};
+use nodio_coordinator::start;
 use nodio_host::Shutdown;
-use nodio_wire::api::{Heartbeat, HeartbeatReply, NodeState, Outcome, Register, Status, TaskReport, Work, set_digest};
-use nodio_wire::auth::{self, Request, Secret, Who, node_secret};
-use nodio_wire::client::{ApiError, HttpFleet, NodeApi, OperatorApi, http_pool};
-use nodio_wire::fleet::{Fleet, FleetError, Grant, GrantRequest, PlacedShard, SegmentCommit};
+use nodio_wire::api::{
+    Ask, AuditAsk, Contents, Destination, Digests, Drain, Evidence, Heartbeat, Leave, NodeState, Outcome, Register, RepairAsk,
+    StoredShard, TaskReport, Work,
+};
+use nodio_wire::auth::{self, Request, Secret, Who};
+use nodio_wire::client::{ApiError, HttpFleet, NodeApi, OperatorApi};
+use nodio_wire::fleet::{Fleet, FleetError, Grant};
+use nodio_wire::proof::Proof;
 use nodio_wire::ticket::{Op, Ticket};
-use nodio_wire::{Code, NodeId, PartId, SegmentId, ShardId};
+use nodio_wire::{NodeId, PartId, ShardId};
 
-const SHARD_BYTES: u32 = 5000;
-
-fn config(folder: &Path) -> CoordinatorConfig {
-    CoordinatorConfig {
-        data: folder.to_owned(),
-        listen: "127.0.0.1:0".parse().expect("an address"),
-        domain: DomainRule::Node,
-        heartbeat_ms: 200,
-        repair_after_ms: 300,
-        plan_every_ms: 20,
-        ..CoordinatorConfig::default()
-    }
-}
-
-struct Cluster {
-    running: Running,
-    shutdown: Shutdown,
-    fleet: HttpFleet,
-    operator: OperatorApi,
-    pool: reqwest::Client,
-}
-
-impl Cluster {
-    async fn start(folder: &Path) -> Self {
-        let shutdown = Shutdown::new();
-        let running = start(config(folder), shutdown.clone()).await.expect("started");
-        let pool = http_pool().expect("a pool");
-        let fleet = HttpFleet::new(pool.clone(), &running.links.gateway);
-        let operator = OperatorApi::new(pool.clone(), &running.links.operator);
-        Self { running, shutdown, fleet, operator, pool }
-    }
-
-    async fn stop(self) {
-        self.shutdown.trigger();
-        drop((self.fleet, self.operator, self.pool));
-        self.running.wait().await;
-    }
-
-    fn base(&self) -> String {
-        format!("http://{}", self.running.addr)
-    }
-
-    async fn status(&self) -> Status {
-        self.operator.status().await.expect("status")
-    }
-
-    async fn donors(&self, count: u8, capacity_bytes: u64) -> Vec<Donor> {
-        let mut donors = Vec::new();
-        for number in 1..=count {
-            let mut donor = Donor::join(self, number, capacity_bytes).await;
-            donor.beat().await;
-            donors.push(donor);
-        }
-        donors
-    }
-}
-
-/// A donor that says what it is told to say.
-struct Donor {
-    id: NodeId,
-    api: NodeApi,
-    secret: Secret,
-    capacity_bytes: u64,
-    done: Vec<TaskReport>,
-}
-
-fn register(number: u8, capacity_bytes: u64) -> Register {
-    Register {
-        node: None,
-        nonce: hex::encode([number; 16]),
-        addr: format!("http://10.0.0.{number}:7400"),
-        capacity_bytes,
-        operator: None,
-        zone: None,
-        version: "test".into(),
-    }
-}
-
-impl Donor {
-    async fn join(cluster: &Cluster, number: u8, capacity_bytes: u64) -> Self {
-        let join = cluster.running.links.donor.secret.clone();
-        let newcomer = NodeApi::new(cluster.pool.clone(), cluster.base(), Who::Joining, join.clone());
-        let registered = newcomer.register(&register(number, capacity_bytes)).await.expect("registered");
-        assert_eq!(newcomer.register(&register(number, capacity_bytes)).await, Ok(registered.clone()), "the same donor");
-        let mut theirs = [0; 16];
-        hex::decode_to_slice(&registered.nonce, &mut theirs).expect("hex");
-        let secret = node_secret(&join, &[number; 16], &theirs);
-        let api = NodeApi::new(cluster.pool.clone(), cluster.base(), Who::Node(registered.node), secret.clone());
-        Self { id: registered.node, api, secret, capacity_bytes, done: Vec::new() }
-    }
-
-    fn heartbeat(&self) -> Heartbeat {
-        Heartbeat {
-            node: self.id,
-            capacity_bytes: self.capacity_bytes,
-            used_bytes: 0,
-            free_bytes: self.capacity_bytes,
-            shards: 0,
-            digest: format!("{:x}", set_digest([])),
-            done: self.done.clone(),
-            rotten: Vec::new(),
-            slots: 8,
-            leaving: false,
-        }
-    }
-
-    async fn beat(&mut self) -> HeartbeatReply {
-        let reply = self.api.heartbeat(&self.heartbeat()).await.expect("answered");
-        self.done.clear();
-        reply
-    }
-}
-
-fn code() -> Code {
-    Code::new(2, 4).expect("a code")
-}
-
-fn ask(segments: u16) -> GrantRequest {
-    GrantRequest { code: code(), shard_bytes: SHARD_BYTES, segments, spares: 1 }
-}
-
-fn commit(part: PartId, index: u32, grant: &Grant) -> SegmentCommit {
-    let shard = |at: usize| PlacedShard { id: ShardId::of(&[index as u8, at as u8]), node: Some(grant.donors[at].node) };
-    SegmentCommit {
-        segment: SegmentId { part, index },
-        code: code(),
-        shard_bytes: SHARD_BYTES,
-        shards: (0..code().n()).map(shard).collect(),
-        grant: grant.id,
-    }
-}
-
-/// Asks again, letting donors beat, until it holds.
-async fn until<T>(donors: &mut [Donor], mut probe: impl AsyncFnMut(&mut [Donor]) -> Option<T>) -> T {
-    for _ in 0..600 {
-        if let Some(found) = probe(donors).await {
-            return found;
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    panic!("it never came to hold");
-}
+use cluster::*;
 
 #[tokio::test]
 async fn what_is_committed_is_located_with_tickets_that_donors_accept() {
@@ -201,7 +66,7 @@ async fn a_released_part_is_deleted_on_its_donors() {
             for task in donor.beat().await.work {
                 let Work::Delete { shards } = task.work else { panic!("unexpected work") };
                 deleted.extend(shards.into_iter().map(|shard| (donor.id, shard)));
-                donor.done.push(TaskReport { id: task.id, outcome: Outcome::Done });
+                donor.done.push(TaskReport { id: task.id, outcome: Outcome::done() });
             }
         }
         (deleted.len() == 4 && cluster.status().await.repair.deletes == 0).then_some(())
@@ -242,11 +107,14 @@ async fn an_absent_donors_shard_is_rebuilt_by_another_also_across_a_restart() {
         let mut found = None;
         for donor in donors {
             for task in donor.beat().await.work {
-                let Work::Rebuild { segment, position, shard, sources, .. } = task.work else { panic!("unexpected work") };
-                assert_eq!((segment, position, shard), (entered.segment, 1, entered.shards[1].id));
+                let Work::Rebuild { segment, targets, sources, .. } = task.work else { panic!("unexpected work") };
+                let [target] = &targets[..] else { panic!("one shard is missing: {targets:?}") };
+                assert_eq!((segment, target.position, target.shard), (entered.segment, 1, entered.shards[1].id));
                 assert!(sources.len() == 3 && sources.iter().all(|source| source.node != absent && source.node != donor.id));
-                donor.done.push(TaskReport { id: task.id, outcome: Outcome::Done });
-                donor.done.push(TaskReport { id: task.id, outcome: Outcome::Done });
+                let Destination::Here { probe } = target.to else { panic!("it stays here") };
+                let evidence = Evidence::Proof(Proof::of(&bytes_of(0, 1), probe).expect("within"));
+                let outcome = Outcome::Done { stored: vec![StoredShard { position: 1, evidence }], bad: Vec::new() };
+                donor.done = vec![TaskReport { id: task.id, outcome }; 2];
                 donor.beat().await;
                 found = Some(donor.id);
             }
@@ -256,8 +124,15 @@ async fn an_absent_donors_shard_is_rebuilt_by_another_also_across_a_restart() {
     .await;
     let located = cluster.fleet.locate(part, 0, 1).await.expect("located");
     assert_eq!(located[0].shards[1].source.as_ref().map(|source| source.node), Some(rebuilt_by));
-    let status = cluster.status().await;
-    assert_eq!((status.repair.rebuilt, status.repair.queued, status.segments.full), (1, 0, 1), "{status:?}");
+    let status = until(&mut donors, async |donors| {
+        for donor in donors {
+            donor.beat().await;
+        }
+        let status = cluster.status().await;
+        (status.repair.queued == 0).then_some(status)
+    })
+    .await;
+    assert_eq!((status.repair.rebuilt, status.segments.full), (1, 1), "{status:?}");
     assert!(matches!(status.nodes[absent.0 as usize - 1].state, NodeState::Offline | NodeState::Lost));
     cluster.stop().await;
 }
@@ -333,6 +208,20 @@ async fn a_donor_speaks_only_for_itself_and_a_role_only_for_what_it_may() {
     assert!(matches!(not_a_gateway.grant(ask(1)).await, Err(FleetError::Refused(_))));
     let not_an_operator = OperatorApi::new(cluster.pool.clone(), &cluster.running.links.gateway);
     assert!(matches!(not_an_operator.status().await, Err(ApiError::Refused { status: 401, .. })));
+    let drain = Drain { node: donors[0].id, cancel: false, reason: None };
+    assert!(matches!(not_an_operator.drain(&drain).await, Err(ApiError::Refused { status: 401, .. })));
+    let audit = AuditAsk { parts: vec![PartId::random()] };
+    assert!(matches!(not_an_operator.audit(&audit).await, Err(ApiError::Refused { status: 401, .. })));
+    let repair = RepairAsk { parts: vec![] };
+    assert!(matches!(not_an_operator.repair(&repair).await, Err(ApiError::Refused { status: 401, .. })));
+    let other = donors[1].id;
+    assert!(matches!(
+        donors[0].api.leave(&Leave { node: other, cancel: false }).await,
+        Err(ApiError::Refused { status: 401, .. })
+    ));
+    assert!(matches!(donors[0].api.standing(&Ask { node: other }).await, Err(ApiError::Refused { status: 401, .. })));
+    let digests = Digests { node: other, bits: 0, ranges: vec![Contents::default()] };
+    assert!(matches!(donors[0].api.digests(&digests).await, Err(ApiError::Refused { status: 401, .. })));
     cluster.stop().await;
 }
 

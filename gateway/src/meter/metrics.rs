@@ -1,0 +1,100 @@
+//! The figures as gauges, in Prometheus' text format ("Exposition formats" in the Prometheus documentation), at `GET /metrics`.
+//!
+//! The listener is off unless configured: it names every bucket to whoever can reach it.
+
+use std::convert::Infallible;
+use std::fmt::{Display, Write};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use nodio_host::serve::{ServeOptions, serve};
+use nodio_host::shutdown::Shutdown;
+use tokio::net::TcpListener;
+
+use super::{Figures, Measured, Meter};
+use crate::tables::TableError;
+
+const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// Scrapers are few.
+const CONNECTIONS_MAX: usize = 16;
+
+/// Serves until `shutdown`.
+pub(crate) async fn serve_metrics(listener: TcpListener, meter: Meter, shutdown: Shutdown) {
+    let service = tower::service_fn(move |request: Request<Incoming>| {
+        let meter = meter.clone();
+        async move { Ok::<_, Infallible>(answer(&meter, request.method(), request.uri().path()).await) }
+    });
+    let options = ServeOptions { connections_max: CONNECTIONS_MAX, ..ServeOptions::default() };
+    serve(listener, service, options, shutdown).await;
+}
+
+async fn answer(meter: &Meter, method: &Method, path: &str) -> Response<Full<Bytes>> {
+    if method != Method::GET || path != "/metrics" {
+        return response(StatusCode::NOT_FOUND, "only GET /metrics is answered here\n".to_owned());
+    }
+    match meter.all().await {
+        Ok(measured) => response(StatusCode::OK, render(&measured)),
+        Err(error) => response(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+    }
+}
+
+fn response(status: StatusCode, text: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(text.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(TEXT));
+    response
+}
+
+impl Meter {
+    /// Every bucket. As long as the list of buckets; the text of a scrape can't be paged.
+    async fn all(&self) -> Result<Vec<Measured>, TableError> {
+        self.ask();
+        let mut all: Vec<Measured> = Vec::new();
+        loop {
+            let (page, more) = self.page(all.last().map(|last| &last.bucket)).await?;
+            all.extend(page);
+            if !more {
+                return Ok(all);
+            }
+        }
+    }
+}
+
+/// Buckets that were not counted yet are left out. A bucket's name needs no escaping.
+pub(super) fn render(measured: &[Measured]) -> String {
+    let mut out = String::new();
+    let counted: Vec<_> = measured.iter().filter_map(|one| Some((one.bucket.as_str(), one.figures.as_ref()?))).collect();
+    family(&mut out, "segments", "Segments by live shards beyond those needed; -1 is unreadable now.");
+    for (bucket, figures) in &counted {
+        for (spare, segments) in &figures.durability.by_spare {
+            let _ = writeln!(out, "nodio_bucket_segments{{bucket=\"{bucket}\",spare=\"{spare}\"}} {segments}");
+        }
+    }
+    gauge(&mut out, &counted, "bytes", "Plaintext bytes in segments, about.", |figures| figures.durability.bytes);
+    gauge(&mut out, &counted, "objects", "Object versions.", |figures| figures.objects);
+    gauge(&mut out, &counted, "inline_objects", "Those without segments, in the metadata.", |figures| figures.inline_objects);
+    let expected = "Segments expected to be unreadable at this moment.";
+    gauge(&mut out, &counted, "unreadable_now", expected, |figures| figures.durability.unreadable_now);
+    let lost = "Segments expected to be lost for good within a year.";
+    gauge(&mut out, &counted, "lost_per_year", lost, |figures| figures.durability.lost_per_year);
+    let donor = "The same, were there one donor more.";
+    gauge(&mut out, &counted, "lost_per_year_next_donor", donor, |figures| figures.durability.lost_per_year_next_donor);
+    let parity = "The same, had every segment one parity shard more.";
+    gauge(&mut out, &counted, "lost_per_year_next_parity", parity, |figures| figures.durability.lost_per_year_next_parity);
+    let time = "When the figures were counted, seconds since 1970.";
+    gauge(&mut out, &counted, "measured_timestamp_seconds", time, |figures| figures.measured / 1000);
+    out
+}
+
+fn gauge<V: Display>(out: &mut String, counted: &[(&str, &Figures)], name: &str, help: &str, value: impl Fn(&Figures) -> V) {
+    family(out, name, help);
+    for (bucket, figures) in counted {
+        let _ = writeln!(out, "nodio_bucket_{name}{{bucket=\"{bucket}\"}} {}", value(figures));
+    }
+}
+
+fn family(out: &mut String, name: &str, help: &str) {
+    let _ = writeln!(out, "# HELP nodio_bucket_{name} {help}\n# TYPE nodio_bucket_{name} gauge");
+}

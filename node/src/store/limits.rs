@@ -1,0 +1,15 @@
+//! The numbers of what the store does by itself, unit last; those it shares with the rest of the donor are in [`crate::limits`].
+
+/// Index entries walked under one lock.
+pub(crate) const INDEX_CHUNK: usize = 16 << 10;
+/// Bytes of shards read by one step of the scrub, roughly.
+pub(crate) const SCRUB_STEP_BYTES: u64 = 4 << 20;
+/// Records looked at by one step of the scrub.
+pub(crate) const SCRUB_STEP_RECORDS: usize = 4096;
+/// Time between notes of how far the scrub and the clock are.
+pub(crate) const NOTE_EVERY_MS: u64 = 60_000;
+/// Compaction of a store that holds more than its capacity: a volume is worth copying once one part in so many is dead.
+pub(crate) const OVERFULL_DEAD_PART: u64 = 32;
+
+/// Time between two attempts to read what the disk said it can't.
+pub(crate) const REREAD_MS: u64 = 200;
