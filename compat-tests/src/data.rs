@@ -101,11 +101,17 @@ impl Data {
 pub struct Checker {
     data: Data,
     at: u64,
+    end: u64,
 }
 
 impl Checker {
     pub fn new(data: Data) -> Self {
-        Self { data, at: 0 }
+        Self::within(data, 0..data.len)
+    }
+
+    /// For a part of the data.
+    pub fn within(data: Data, range: std::ops::Range<u64>) -> Self {
+        Self { data, at: range.start, end: range.end }
     }
 
     pub fn update(&mut self, bytes: &[u8]) -> Result<(), String> {
@@ -117,7 +123,7 @@ impl Checker {
     }
 
     pub fn finish(self) -> Result<(), String> {
-        if self.at == self.data.len { Ok(()) } else { Err(format!("{} bytes instead of {}", self.at, self.data.len)) }
+        if self.at == self.end { Ok(()) } else { Err(format!("ends at {} instead of {}", self.at, self.end)) }
     }
 }
 

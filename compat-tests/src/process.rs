@@ -11,6 +11,18 @@ use anyhow::{Context, Result, bail};
 /// Lines of a log shown when a test fails.
 const LOG_LINES_SHOWN: usize = 30;
 
+/// Linux counts processor time in hundredths of a second, wherever it is asked from a program.
+const MS_PER_TICK: u64 = 10;
+
+/// What a process has taken so far, and holds now.
+#[derive(Debug, Clone, Copy)]
+pub struct Usage {
+    /// In user and system mode, of all its threads.
+    pub cpu: Duration,
+    pub rss_bytes: u64,
+    pub peak_rss_bytes: u64,
+}
+
 #[derive(Debug)]
 pub struct Process {
     name: String,
@@ -53,6 +65,11 @@ impl Process {
         bail!("{} did not stop within {patience:?}", self.name)
     }
 
+    /// How it ended, if it did.
+    pub fn try_ended(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
+    }
+
     /// Fails with the end of the log when the process has ended by itself.
     pub fn check_alive(&mut self) -> Result<()> {
         match self.child.try_wait()? {
@@ -63,10 +80,23 @@ impl Process {
 
     /// Most resident memory so far, bytes (`VmHWM`).
     pub fn peak_rss_bytes(&self) -> Result<u64> {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, line: &str) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
-        let kib: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
+        let found = status.lines().find_map(|found| found.strip_prefix(line)).with_context(|| format!("no {line}"))?;
+        let kib: u64 = found.trim().trim_end_matches("kB").trim().parse()?;
         Ok(kib * 1024)
+    }
+
+    /// What it has taken of the machine, from `/proc`.
+    pub fn usage(&self) -> Result<Usage> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid()))?;
+        let (_, fields) = stat.rsplit_once(')').context("no process name")?;
+        let ticks = |field: usize| anyhow::Ok(fields.split_whitespace().nth(field).context("too short")?.parse::<u64>()?);
+        let cpu = Duration::from_millis((ticks(11)? + ticks(12)?) * MS_PER_TICK);
+        Ok(Usage { cpu, rss_bytes: self.memory("VmRSS:")?, peak_rss_bytes: self.memory("VmHWM:")? })
     }
 
     fn log_tail(&self) -> String {

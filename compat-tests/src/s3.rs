@@ -11,7 +11,7 @@ use aws_sigv4::sign::v4;
 
 use crate::data::{Checker, Data};
 
-/// Nothing may hang for longer.
+/// Nothing may hang for longer, unless a test says otherwise.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An access key and its secret.
@@ -27,6 +27,8 @@ pub struct S3 {
     pub endpoint: String,
     pub region: String,
     pub key: AccessKey,
+    /// Longest wait for an answer.
+    pub patience: Duration,
     http: reqwest::Client,
 }
 
@@ -78,7 +80,12 @@ impl<'a> Call<'a> {
 impl S3 {
     pub fn new(endpoint: String, region: &str, key: AccessKey) -> Result<Self> {
         let http = reqwest::Client::builder().no_proxy().build()?;
-        Ok(Self { endpoint, region: region.to_owned(), key, http })
+        Ok(Self { endpoint, region: region.to_owned(), key, patience: PATIENCE, http })
+    }
+
+    /// The same, waiting longer or less for answers.
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// Sends a signed request with an unsigned payload.
@@ -112,13 +119,13 @@ impl S3 {
     /// PUT with the length told ahead. `Ok(Ok(()))` is an acknowledgement.
     pub async fn put(&self, bucket: &str, key: &str, data: Data) -> Result<Result<(), Refusal>> {
         let call = Call::new("PUT", object_path(bucket, key)).header("content-length", data.len.to_string()).body(data.body());
-        let answer = within(PATIENCE, self.send(call)).await??;
+        let answer = within(self.patience, self.send(call)).await??;
         outcome(answer).await
     }
 
     /// GET of the whole object, compared as it arrives.
     pub async fn get(&self, bucket: &str, key: &str, want: Data) -> Result<Got> {
-        within(PATIENCE, self.get_unbounded(bucket, key, want)).await?
+        within(self.patience, self.get_unbounded(bucket, key, want)).await?
     }
 
     async fn get_unbounded(&self, bucket: &str, key: &str, want: Data) -> Result<Got> {
@@ -180,9 +187,13 @@ pub async fn outcome(answer: reqwest::Response) -> Result<Result<(), Refusal>> {
 
 async fn refusal(answer: reqwest::Response) -> Result<Refusal> {
     let status = answer.status().as_u16();
-    let text = answer.text().await?;
+    Ok(refusal_in(status, &answer.text().await?))
+}
+
+/// S3's error as `text` has it.
+pub fn refusal_in(status: u16, text: &str) -> Refusal {
     let code = text.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>")).map_or("", |(code, _)| code);
-    Ok(Refusal { status, code: code.to_owned() })
+    Refusal { status, code: code.to_owned() }
 }
 
 /// The path of an object, percent-encoded as SigV4 wants it.

@@ -4,23 +4,29 @@
 //!   FOLDER/coordinator   FOLDER/gateway   FOLDER/donors/N    data, as each role keeps it
 //!   FOLDER/*.toml        FOLDER/*.log                        what each process was given, what it said
 //! ```
-//! Coordinator and gateway keep their ports over a restart; donors take a new one each time and tell the coordinator.
+//! Coordinator and gateway keep their ports over a restart; donors take a new one each time and tell the coordinator, unless a relay
+//! stands before them.
+
+mod donors;
+mod operator;
+mod options;
 
 use std::fs;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
-use nodio_wire::api::Status;
+use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+pub use self::options::Options;
+
+use self::donors::Front;
 use crate::clients::Access;
-use crate::process::{Process, binary, free_port, run_captured, tail};
-use crate::relay::Relay;
+use crate::disk::SmallDisk;
+use crate::process::{Process, Usage, binary, free_port, run_captured, tail};
 use crate::s3::{AccessKey, S3};
 use crate::wait;
 
@@ -34,43 +40,13 @@ const REGION: &str = "us-east-1";
 /// One network at a time in a process: the machine is small.
 static ONE_AT_A_TIME: std::sync::LazyLock<Arc<Semaphore>> = std::sync::LazyLock::new(|| Arc::new(Semaphore::new(1)));
 
-/// What a test may want otherwise.
-#[derive(Debug, Clone)]
-pub struct Options {
-    pub donors: usize,
-    pub code: &'static str,
-    pub heartbeat_ms: u64,
-    /// Time until an offline donor counts as lost.
-    pub repair_after_ms: u64,
-    /// Everything to and from donors passes a wire tap.
-    pub tapped: bool,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { donors: 6, code: "4/6", heartbeat_ms: 500, repair_after_ms: 600_000, tapped: false }
-    }
-}
-
-/// A relay before a donor's own port.
-struct Tap {
-    relay: Relay,
-    listen: SocketAddr,
-}
-
-impl Tap {
-    async fn start() -> Result<Self> {
-        let listen = SocketAddr::from(([127, 0, 0, 1], free_port()?));
-        Ok(Self { relay: Relay::start(listen).await?, listen })
-    }
-}
-
 /// Every process is killed when this is dropped; then its folder goes.
 pub struct Cluster {
     coordinator: Option<Process>,
     gateway: Option<Process>,
     donors: Vec<Option<Process>>,
-    taps: Vec<Tap>,
+    fronts: Vec<Option<Front>>,
+    disks: Vec<Option<SmallDisk>>,
     s3: S3,
     coordinator_addr: String,
     gateway_addr: String,
@@ -88,19 +64,25 @@ impl Cluster {
         let gateway_addr = format!("127.0.0.1:{}", free_port()?);
         let key = AccessKey { id: "AKIATESTTESTTESTTEST".into(), secret: "testsecrettestsecrettestsecrettestsecret".into() };
         let s3 = S3::new(format!("http://{gateway_addr}"), REGION, key)?;
-        let donors = (0..options.donors).map(|_| None).collect();
-        let (coordinator, gateway, taps) = (None, None, Vec::new());
-        let mut cluster =
-            Self { coordinator, gateway, donors, taps, s3, coordinator_addr, gateway_addr, options, folder, _turn: turn };
+        let (donors, fronts, disks) = (Vec::new(), Vec::new(), Vec::new());
+        let (coordinator, gateway) = (None, None);
+        let mut cluster = Self {
+            coordinator,
+            gateway,
+            donors,
+            fronts,
+            disks,
+            s3,
+            coordinator_addr,
+            gateway_addr,
+            options,
+            folder,
+            _turn: turn,
+        };
         cluster.write_configs()?;
-        if cluster.options.tapped {
-            for _ in 0..cluster.options.donors {
-                cluster.taps.push(Tap::start().await?);
-            }
-        }
         cluster.start_coordinator().await?;
-        for donor in 0..cluster.options.donors {
-            cluster.start_donor(donor)?;
+        for _ in 0..cluster.options.donors {
+            cluster.add_donor().await?;
         }
         cluster.create_key()?;
         cluster.wait_for_donors_up(cluster.options.donors).await?;
@@ -121,12 +103,12 @@ impl Cluster {
         self.folder.path()
     }
 
-    pub fn donor_folder(&self, donor: usize) -> PathBuf {
-        self.folder.path().join(format!("donors/{donor}"))
-    }
-
     pub fn coordinator_folder(&self) -> PathBuf {
         self.folder.path().join("coordinator")
+    }
+
+    pub fn gateway_folder(&self) -> PathBuf {
+        self.folder.path().join("gateway")
     }
 
     fn write_configs(&self) -> Result<()> {
@@ -137,13 +119,14 @@ impl Cluster {
             inventory_every_ms = 2000
         };
         let mut coordinator = coordinator;
+        coordinator.extend(self.options.coordinator.clone());
         coordinator.insert("data".into(), text(&self.coordinator_folder()).into());
         coordinator.insert("listen".into(), self.coordinator_addr.clone().into());
         coordinator.insert("heartbeat_ms".into(), number(self.options.heartbeat_ms));
         coordinator.insert("repair_after_ms".into(), number(self.options.repair_after_ms));
         self.write_config("coordinator", &coordinator)?;
-        let mut gateway = toml::Table::new();
-        gateway.insert("data".into(), text(&self.folder.path().join("gateway")).into());
+        let mut gateway = self.options.gateway.clone();
+        gateway.insert("data".into(), text(&self.gateway_folder()).into());
         gateway.insert("listen".into(), self.gateway_addr.clone().into());
         gateway.insert("code".into(), self.options.code.into());
         self.write_config("gateway", &gateway)
@@ -190,39 +173,6 @@ impl Cluster {
         self.coordinator = None;
     }
 
-    /// The whole network on one page, as `nodio status --json` prints it.
-    pub fn status(&self) -> Result<Status> {
-        let link = text(&self.coordinator_folder().join("operator.link"));
-        let link = fs::read_to_string(&link).with_context(|| link)?;
-        let mut command = self.nodio(&["status", "--json", "--link", link.trim()])?;
-        Ok(serde_json::from_str(&run_captured(&mut command, COMMAND_PATIENCE)?.ok()?)?)
-    }
-
-    /// Waits until the status is as wanted; says what it was last when that doesn't come.
-    pub async fn wait_for(&self, what: &str, patience: Duration, wanted: impl Fn(&Status) -> bool) -> Result<Status> {
-        wait::until(what, patience, async || {
-            let status = self.status()?;
-            if wanted(&status) {
-                return Ok(status);
-            }
-            let nodes: Vec<_> = status.nodes.iter().map(|node| (node.node.0, node.state)).collect();
-            bail!("{nodes:?} {:?} {:?}", status.segments, status.repair)
-        })
-        .await
-    }
-
-    pub async fn wait_for_donors_up(&self, count: usize) -> Result<()> {
-        let up =
-            |status: &Status| status.nodes.iter().filter(|node| node.state == nodio_wire::api::NodeState::Up).count() == count;
-        self.wait_for(&format!("{count} donors are up"), START_PATIENCE, up).await.map(drop)
-    }
-
-    /// A link that lets one role join, from `nodio invite`.
-    fn invite(&self, role: &str) -> Result<String> {
-        let mut command = self.nodio(&["invite", "--for", role, "--data", &text(&self.coordinator_folder())])?;
-        Ok(run_captured(&mut command, COMMAND_PATIENCE)?.ok()?.trim().to_owned())
-    }
-
     // ---- gateway ----
 
     fn create_key(&mut self) -> Result<()> {
@@ -248,51 +198,13 @@ impl Cluster {
         self.gateway = None;
     }
 
+    /// Processor time and memory of the coordinator so far.
+    pub fn coordinator_usage(&self) -> Result<Usage> {
+        self.coordinator.as_ref().context("the coordinator does not run")?.usage()
+    }
+
     pub fn gateway_peak_rss_bytes(&self) -> Result<u64> {
         self.gateway.as_ref().context("the gateway does not run")?.peak_rss_bytes()
-    }
-
-    // ---- donors ----
-
-    /// Starts donor `donor` on its folder as it is.
-    pub fn start_donor(&mut self, donor: usize) -> Result<()> {
-        let name = format!("donor-{donor}");
-        if !self.config(&name).exists() {
-            self.write_donor_config(&name, donor)?;
-        }
-        let mut command = self.command("nodio-node", &[], &name)?;
-        self.donors[donor] = Some(Process::spawn(&name, &mut command, &self.log(&name))?);
-        Ok(())
-    }
-
-    fn write_donor_config(&self, name: &str, donor: usize) -> Result<()> {
-        let mut config = toml::Table::new();
-        config.insert("data".into(), text(&self.donor_folder(donor)).into());
-        config.insert("listen".into(), "127.0.0.1:0".into());
-        config.insert("invite".into(), self.invite("donor")?.into());
-        config.insert("capacity".into(), "4 GiB".into());
-        if let Some(tap) = self.taps.get(donor) {
-            config.insert("listen".into(), tap.listen.to_string().into());
-            config.insert("advertise".into(), format!("http://{}", tap.relay.addr).into());
-        }
-        self.write_config(name, &config)
-    }
-
-    /// Bytes that passed the wire taps, and whether `marker` was among them.
-    pub fn tapped(&self, marker: &[u8]) -> (usize, bool) {
-        let seen = self.taps.iter().map(|tap| tap.relay.seen(marker));
-        seen.fold((0, false), |(bytes, found), (more, here)| (bytes + more, found || here))
-    }
-
-    pub fn kill_donor(&mut self, donor: usize) {
-        self.donors[donor] = None;
-    }
-
-    /// Kills the donor, empties its folder and starts another in its place.
-    pub fn replace_donor(&mut self, donor: usize) -> Result<()> {
-        self.kill_donor(donor);
-        fs::remove_dir_all(self.donor_folder(donor))?;
-        self.start_donor(donor)
     }
 
     /// Fails with its log when a process has ended that nobody killed.
