@@ -10,19 +10,19 @@ use crate::keyspace;
 use crate::limits::PAGE_ROWS;
 use crate::map::queue;
 use crate::state::State;
-use crate::state::repair::{Need, Verdict, receiver, survey, urgency, urgency_of};
+use crate::state::placement::Need;
+use crate::state::repair::{Verdict, survey, urgency, urgency_of};
 use crate::state::surplus::clumped;
-use crate::state::{footprint, placement};
 use crate::tables::{MendRow, SegmentRow, decode, page};
 
 impl Coordinator {
     /// Where this segment belongs on the mend queue; `None` if nothing is to be done about it.
     pub(crate) fn urgency(&self, row: &SegmentRow) -> Option<u8> {
-        let state = self.state();
+        let mut state = self.state();
         let view = |id| state.nodes.view(id);
         let verdict = survey(row, self.margin(), false, view);
         match urgency_of(&verdict, row, self.margin(), view) {
-            None if can_spread(&state, row) => Some(urgency::TIDY),
+            None if can_spread(&mut state, row) => Some(urgency::TIDY),
             urgency => urgency,
         }
     }
@@ -67,10 +67,9 @@ impl Coordinator {
     }
 }
 
-/// True if two shards of the segment live too close and a donor lies apart that could take one.
-fn can_spread(state: &State, row: &SegmentRow) -> bool {
+/// True if two shards of the segment live too close and a donor lies apart that could take one, busy or not.
+fn can_spread(state: &mut State, row: &SegmentRow) -> bool {
     let Some((position, _)) = clumped(row, |id| state.nodes.view(id)) else { return false };
-    let need = Need { apart: true, ..Need::of(row, &[position], &[], footprint(row.shard_bytes), &state.nodes) };
-    let pool: Vec<placement::Candidate> = state.nodes.candidates();
-    receiver(&pool, &need, &mut rand::rng()).is_some()
+    let need = Need { apart: true, ..Need::of(row, &[position], &[], usize::MAX, &state.nodes) };
+    state.receiver(&need, &mut rand::rng()).is_some()
 }

@@ -1,11 +1,10 @@
 //! The repair rules, asked about one compact row: the only file that knows their shapes.
 
 use nodio_wire::{Code, NodeId, ShardId};
-use rand::Rng;
 
 use super::layout::NOBODY;
 use crate::state::liveness::Presence;
-use crate::state::pool::Pool;
+use crate::state::placement::Need;
 use crate::state::repair::{Verdict, sources, survey};
 use crate::state::view::View;
 use crate::tables::{Place, SegmentRow};
@@ -53,45 +52,22 @@ impl Rules {
     }
 }
 
-/// Who must not get the next shard of a segment, and where it should not lie.
-#[derive(Debug, Default)]
-pub(super) struct Need {
-    pub not: Vec<NodeId>,
-    pub domains: Vec<u32>,
-}
-
-impl Need {
-    /// As `repair::Need` has it: all holders, and the domains of those that aren't given up or about to be replaced.
-    pub(super) fn of(
-        holders: &[u16],
-        mended: &[u8],
-        presence: impl Fn(NodeId) -> Presence,
-        domain: impl Fn(NodeId) -> Option<u32>,
-    ) -> Self {
-        let named = (0u8..).zip(holders).filter(|(_, holder)| **holder != NOBODY);
-        let (mut not, mut domains) = (Vec::with_capacity(holders.len() + mended.len()), Vec::with_capacity(holders.len()));
-        for (position, holder) in named {
-            let id = NodeId((*holder).into());
-            not.push(id);
-            if !mended.contains(&position) && presence(id) != Presence::Gone {
-                domains.extend(domain(id));
-            }
+/// As [`Need::of`] has it: all holders, and the domains of those that aren't given up or about to be replaced.
+pub(super) fn need(
+    holders: &[u16],
+    mended: &[u8],
+    bytes: u64,
+    presence: impl Fn(NodeId) -> Presence,
+    domain: impl Fn(NodeId) -> Option<u32>,
+) -> Need {
+    let named = (0u8..).zip(holders).filter(|(_, holder)| **holder != NOBODY);
+    let (mut not, mut domains) = (Vec::with_capacity(holders.len() + mended.len()), Vec::with_capacity(holders.len()));
+    for (position, holder) in named {
+        let id = NodeId((*holder).into());
+        not.push(id);
+        if !mended.contains(&position) && presence(id) != Presence::Gone {
+            domains.extend(domain(id));
         }
-        Self { not, domains }
     }
-
-    /// Chooses a receiver and keeps the next one away from it.
-    pub(super) fn receiver(
-        &mut self,
-        pool: &Pool,
-        bytes: u64,
-        busy: impl Fn(NodeId) -> bool,
-        domain: impl Fn(NodeId) -> Option<u32>,
-        rng: &mut impl Rng,
-    ) -> Option<NodeId> {
-        let chosen = pool.receiver(bytes, &self.not, &self.domains, busy, rng)?;
-        self.not.push(chosen);
-        self.domains.extend(domain(chosen));
-        Some(chosen)
-    }
+    Need { bytes, not, domains, apart: false, most: 1 }
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use nodio_wire::NodeId;
 
-use super::decide::{Mend, Need};
+use super::decide::{self, Mend};
 use super::layout::NOBODY;
 use super::world::{MINUTE_MS, World};
 use crate::state::footprint;
@@ -88,18 +88,21 @@ impl World<'_> {
         let Self { state, known, donors, layout, rng, .. } = self;
         let holders = layout.row(segment);
         let table = |id: NodeId| Some(known[id.0 as usize].domain);
+        let bytes = footprint(shard_bytes);
         let mut need = if timed {
             let nodes = &state.nodes;
-            Need::of(holders, &mend.positions, |id| nodes.presence(id), |id| nodes.get(id).map(|node| node.domain_number))
+            let asked = |id: NodeId| nodes.get(id).map(|node| node.domain_number);
+            decide::need(holders, &mend.positions, bytes, |id| nodes.presence(id), asked)
         } else {
-            Need::of(holders, &mend.positions, |id| known[id.0 as usize].presence, table)
+            decide::need(holders, &mend.positions, bytes, |id| known[id.0 as usize].presence, table)
         };
         let pool = state.nodes.pool();
+        let load = |id: NodeId| usize::from(donors[id.0 as usize].busy_until >= free_before);
         let mut chosen = Vec::with_capacity(mend.positions.len());
         for _ in &mend.positions {
-            let busy = |id: NodeId| donors[id.0 as usize].busy_until >= free_before;
-            let Some(id) = need.receiver(pool, footprint(shard_bytes), busy, table, rng) else { break };
-            chosen.push(id);
+            let Some(one) = pool.receiver(&need, load, rng) else { break };
+            need.also(&one);
+            chosen.push(one.node);
         }
         chosen
     }

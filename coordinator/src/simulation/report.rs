@@ -78,8 +78,7 @@ pub struct Report {
     pub row_bytes: usize,
     /// Granting, settling and counting one segment.
     pub grant_ns: f64,
-    /// Looking at every donor once, microseconds: to list who takes shards, and to see who has fallen silent.
-    pub look_at_all_us: f64,
+    /// Looking at every donor's silence once, microseconds.
     pub advance_us: f64,
     pub days: Vec<Day>,
 }
@@ -103,7 +102,6 @@ pub struct Summary {
     pub queued_max: usize,
     pub plan_ns: u64,
     pub grant_ns: f64,
-    pub look_at_all_us: f64,
     pub advance_us: f64,
     pub state_bytes: u64,
     pub state_bytes_per_segment: f64,
@@ -132,7 +130,6 @@ impl Report {
             queued_max: self.days.iter().map(|day| day.queued).max().unwrap_or(0),
             plan_ns: median(self.days.iter().map(|day| day.plan_ns).filter(|ns| *ns > 0).collect()),
             grant_ns: self.grant_ns,
-            look_at_all_us: self.look_at_all_us,
             advance_us: self.advance_us,
             state_bytes: self.state_bytes,
             state_bytes_per_segment: self.state_bytes as f64 / segments,

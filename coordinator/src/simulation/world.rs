@@ -320,14 +320,11 @@ impl World<'_> {
     }
 
     pub(super) fn report(&mut self, days: Vec<Day>) -> Report {
-        let begun = Instant::now();
-        let candidates = self.state.nodes.candidates().len();
-        let look_at_all_us = begun.elapsed().as_secs_f64() * 1e6;
         self.state.nodes.advance(self.now);
         let begun = Instant::now();
         let changes = self.state.nodes.advance(self.now + 1).len();
         let advance_us = begun.elapsed().as_secs_f64() * 1e6;
-        tracing::debug!(candidates, changes, "timed");
+        tracing::debug!(changes, "timed");
         Report {
             title: self.settings.title(),
             donors: self.settings.donors,
@@ -338,7 +335,6 @@ impl World<'_> {
             layout_bytes: self.layout.bytes(),
             row_bytes: self.rules.row_bytes(),
             grant_ns: self.grant_ns,
-            look_at_all_us,
             advance_us,
             days,
         }

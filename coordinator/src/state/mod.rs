@@ -13,7 +13,6 @@
 
 pub(crate) mod audit;
 pub(crate) mod audit_runs;
-pub(crate) mod crew;
 pub(crate) mod domain;
 pub(crate) mod durability;
 pub(crate) mod liveness;
@@ -91,6 +90,18 @@ impl State {
 }
 
 impl State {
+    /// A donor for one shard to be mended or moved, if there is one now.
+    pub(crate) fn receiver(&mut self, need: &placement::Need, rng: &mut impl Rng) -> Option<placement::Candidate> {
+        let Self { nodes, tasks, .. } = self;
+        nodes.pool().receiver(need, |id| tasks.load_of(id), rng)
+    }
+
+    /// True if a donor that takes shards has less than `most` pieces of work.
+    pub(crate) fn has_idle(&mut self, most: usize, rng: &mut impl Rng) -> bool {
+        let Self { nodes, tasks, .. } = self;
+        nodes.pool().has_idle(most, |id| tasks.load_of(id), rng)
+    }
+
     /// Gives work to a donor and reserves space at every donor that gets a shard; false if one of them has no room left.
     pub(crate) fn assign(&mut self, worker: NodeId, mending: tasks::Mending, lease_end: UnixMs) -> bool {
         let bytes = footprint(mending.shard_bytes);

@@ -394,11 +394,6 @@ impl Nodes {
         pool
     }
 
-    /// Up donors with what they can take.
-    pub(crate) fn candidates(&self) -> Vec<Candidate> {
-        self.known.values().filter_map(Node::candidate).collect()
-    }
-
     /// Failure domains with a donor that is Up.
     pub(crate) fn domains_up(&self) -> usize {
         let up = self.known.values().filter(|node| node.liveness.is_up());
@@ -447,7 +442,7 @@ pub(crate) mod tests {
     fn a_restarted_coordinator_gives_everybody_three_beats() {
         let mut nodes = Nodes::new(DomainRule::Auto, TIMING, 5000);
         nodes.load(NodeId(1), &row(1), 5000);
-        assert!(nodes.candidates().is_empty(), "unheard donors take nothing");
+        assert!(!nodes.get(NodeId(1)).expect("loaded").takes_shards(), "unheard donors take nothing");
         assert_eq!(nodes.presence(NodeId(1)), Presence::Live, "and are read");
         assert!(nodes.advance(5150).is_empty() && nodes.advance(5299).is_empty());
         assert_eq!(nodes.advance(5300).len(), 1);

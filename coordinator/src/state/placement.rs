@@ -43,6 +43,36 @@ pub(crate) struct Ask {
     pub donors: usize,
 }
 
+/// What a receiver of one shard must be.
+#[derive(Debug, Clone)]
+pub(crate) struct Need {
+    pub bytes: u64,
+    /// Donors that hold, or are getting, a shard of the segment, or that can't take this one now.
+    pub not: Vec<NodeId>,
+    /// Domains that hold, or are getting, one.
+    pub domains: Vec<u32>,
+    /// Another domain, or none at all.
+    pub apart: bool,
+    /// Pieces of work at which a donor is too busy.
+    pub most: usize,
+}
+
+impl Need {
+    /// Another shard of the segment goes to this donor.
+    pub(crate) fn also(&mut self, chosen: &Candidate) {
+        self.not.push(chosen.node);
+        self.domains.push(chosen.domain);
+    }
+
+    pub(crate) fn is_met_by(&self, one: &Candidate) -> bool {
+        one.available >= self.bytes && !self.not.contains(&one.node)
+    }
+
+    pub(crate) fn is_apart(&self, one: &Candidate) -> bool {
+        !self.domains.contains(&one.domain)
+    }
+}
+
 /// True if `a` is to be taken rather than `b`.
 pub(crate) fn is_better(a: &Candidate, b: &Candidate) -> bool {
     let rank = |one: &Candidate| (one.pending, Reverse(one.available));
@@ -106,18 +136,15 @@ pub(crate) mod plain {
         picked
     }
 
-    /// Those that may receive a shard: apart from its domains if there are any, else any that fit.
-    pub(crate) fn fitting(
-        pool: &[Candidate],
-        bytes: u64,
-        not: &[NodeId],
-        domains: &[u32],
-        busy: impl Fn(NodeId) -> bool,
-    ) -> Vec<usize> {
-        let fits = |at: &usize| pool[*at].available >= bytes && !not.contains(&pool[*at].node) && !busy(pool[*at].node);
+    /// Those that may receive a shard: apart from its domains if there are any, else any that fit, unless that is ruled out.
+    pub(crate) fn fitting(pool: &[Candidate], need: &Need, load: impl Fn(NodeId) -> usize) -> Vec<usize> {
+        let fits = |at: &usize| {
+            let one = &pool[*at];
+            one.available >= need.bytes && !need.not.contains(&one.node) && load(one.node) < need.most
+        };
         let fitting: Vec<usize> = (0..pool.len()).filter(fits).collect();
-        let apart: Vec<usize> = fitting.iter().copied().filter(|at| !domains.contains(&pool[*at].domain)).collect();
-        if apart.is_empty() { fitting } else { apart }
+        let apart: Vec<usize> = fitting.iter().copied().filter(|at| !need.domains.contains(&pool[*at].domain)).collect();
+        if apart.is_empty() && !need.apart { fitting } else { apart }
     }
 }
 

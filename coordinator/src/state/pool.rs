@@ -13,7 +13,7 @@ use nodio_wire::NodeId;
 use nodio_wire::fleet::FleetError;
 use rand::Rng;
 
-use super::placement::{Ask, Candidate, better_of_two, is_better};
+use super::placement::{Ask, Candidate, Need, better_of_two, is_better};
 use super::weights::Weights;
 use crate::limits::DRAWS_MAX;
 
@@ -71,19 +71,20 @@ impl Pool {
         Ok(segments)
     }
 
-    /// A donor for one shard: with room for `bytes`, none of `not`, not `busy`, and in none of `domains` if there is such a one.
-    pub(crate) fn receiver(
-        &self,
-        bytes: u64,
-        not: &[NodeId],
-        domains: &[u32],
-        busy: impl Fn(NodeId) -> bool,
-        rng: &mut impl Rng,
-    ) -> Option<NodeId> {
-        let fits = |one: &Candidate| one.available >= bytes && !not.contains(&one.node) && !busy(one.node);
-        let apart = |one: &Candidate| !domains.contains(&one.domain) && fits(one);
-        let best = self.better_of_two(apart, rng).or_else(|| self.better_of_two(fits, rng))?;
-        Some(self.slots[best].node)
+    /// A donor for one shard: in a domain apart if there is such a one. `load`: pieces of work that a donor has.
+    pub(crate) fn receiver(&self, need: &Need, load: impl Fn(NodeId) -> usize, rng: &mut impl Rng) -> Option<Candidate> {
+        let fits = |one: &Candidate| need.is_met_by(one) && load(one.node) < need.most;
+        let best = match self.better_of_two(|one| need.is_apart(one) && fits(one), rng) {
+            None if !need.apart => self.better_of_two(fits, rng),
+            apart => apart,
+        };
+        self.slots[best?].candidate
+    }
+
+    /// True if some donor has less than `most` pieces of work.
+    pub(crate) fn has_idle(&self, most: usize, load: impl Fn(NodeId) -> usize, rng: &mut impl Rng) -> bool {
+        let idle = |one: &Candidate| load(one.node) < most;
+        self.draw(idle, rng).is_some() || self.slots.iter().filter_map(|slot| slot.candidate.as_ref()).any(idle)
     }
 
     fn pick(&self, ask: &Ask, rng: &mut impl Rng) -> Vec<usize> {

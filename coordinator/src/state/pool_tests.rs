@@ -60,13 +60,16 @@ proptest! {
     #[test]
     fn a_receiver_is_found_exactly_where_the_plain_version_finds_one(
         donors in donors(), seed: u64, bytes in 1u64..5000, not in prop::collection::vec(1u32..30, 0..20),
-        domains in prop::collection::vec(0u32..12, 0..12), busy in prop::collection::hash_set(1u32..30, 0..20),
+        domains in prop::collection::vec(0u32..12, 0..12), apart: bool, most in 0usize..4,
     ) {
-        let not: Vec<NodeId> = not.into_iter().map(NodeId).collect();
-        let fitting = plain::fitting(&donors, bytes, &not, &domains, |id| busy.contains(&id.0));
-        let found = pool_of(&donors).receiver(bytes, &not, &domains, |id| busy.contains(&id.0), &mut StdRng::seed_from_u64(seed));
-        match found {
-            Some(id) => prop_assert!(fitting.iter().any(|at| donors[*at].node == id), "{} doesn't fit", id),
+        let need = Need { bytes, not: not.into_iter().map(NodeId).collect(), domains, apart, most };
+        let load = |id: NodeId| id.0 as usize % 4;
+        let fitting = plain::fitting(&donors, &need, load);
+        let pool = pool_of(&donors);
+        let mut rng = StdRng::seed_from_u64(seed);
+        prop_assert_eq!(pool.has_idle(most, load, &mut rng), donors.iter().any(|one| load(one.node) < most));
+        match pool.receiver(&need, load, &mut rng) {
+            Some(found) => prop_assert!(fitting.iter().any(|at| donors[*at] == found), "{} doesn't fit", found.node),
             None => prop_assert!(fitting.is_empty(), "nobody was found"),
         }
     }
@@ -81,7 +84,8 @@ proptest! {
             let planned = nodes.pool().plan(&Ask { bytes: 900, segments: 1, quorum: 1, donors: 8 }, &mut rng);
             let mut chosen = planned.map_or_else(|_| Vec::new(), |segments| segments.concat());
             chosen.sort();
-            let open: Vec<NodeId> = nodes.candidates().into_iter().filter(|one| one.available >= 900).map(|one| one.node).collect();
+            let takes = |id: &NodeId| nodes.get(*id).is_some_and(|node| node.takes_shards() && node.space.available() >= 900);
+            let open: Vec<NodeId> = (1..9).map(NodeId).filter(takes).collect();
             prop_assert_eq!(chosen, open, "what was planned and never reserved counts again");
         }
     }
@@ -155,8 +159,9 @@ fn a_receiver_that_few_draws_would_hit_is_found() {
     let mut pool = Pool::default();
     donors.iter().for_each(|one| pool.touch(one.node));
     pool.refresh(|id| donors.get(id.0 as usize - 1).copied());
-    let found = pool.receiver(4000, &[], &[], |id| id != NodeId(4322), &mut StdRng::seed_from_u64(0));
-    assert_eq!(found, Some(NodeId(4322)));
+    let need = Need { bytes: 4000, not: Vec::new(), domains: Vec::new(), apart: false, most: 1 };
+    let found = pool.receiver(&need, |id| usize::from(id != NodeId(4322)), &mut StdRng::seed_from_u64(0));
+    assert_eq!(found.map(|one| one.node), Some(NodeId(4322)));
 }
 
 #[test]

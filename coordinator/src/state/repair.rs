@@ -16,11 +16,11 @@
 //! ```
 
 use nodio_wire::{NodeId, UnixMs};
-use rand::Rng;
 
+use super::footprint;
 use super::liveness::Presence;
 use super::nodes::Nodes;
-use super::placement::{Candidate, better_of_two};
+use super::placement::Need;
 use super::surplus::has_surplus;
 use super::tasks::Source;
 use super::view::{View, best_holder};
@@ -131,43 +131,16 @@ pub(crate) fn sources(row: &SegmentRow, view: impl Fn(NodeId) -> View) -> Vec<So
     (0u8..).zip(&row.shards).filter_map(best).collect()
 }
 
-/// What a receiver must be.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Need {
-    pub bytes: u64,
-    /// Donors that hold, or are getting, a shard of the segment, or that can't take this one now.
-    pub not: Vec<NodeId>,
-    /// Domains that hold, or are getting, one.
-    pub domains: Vec<u32>,
-    /// Another domain, or none at all.
-    pub apart: bool,
-}
-
 impl Need {
     /// For the shards at `positions`, while work for the segment is under way to `receivers`.
-    pub(crate) fn of(row: &SegmentRow, positions: &[u8], receivers: &[NodeId], bytes: u64, nodes: &Nodes) -> Self {
+    pub(crate) fn of(row: &SegmentRow, positions: &[u8], receivers: &[NodeId], most: usize, nodes: &Nodes) -> Self {
         let not = row.placed().map(|(_, _, node)| node).chain(receivers.iter().copied()).collect();
         let others = (0u8..).zip(&row.shards).filter(|(at, _)| !positions.contains(at));
         let homes = others.filter_map(|(_, place)| best_holder(place, |id| nodes.view(id)));
         let staying = homes.filter(|(_, view)| view.presence != Presence::Gone).map(|(_, view)| view.domain);
         let domains = staying.chain(receivers.iter().map(|id| nodes.view(*id).domain)).collect();
-        Self { bytes, not, domains, apart: false }
+        Self { bytes: footprint(row.shard_bytes), not, domains, apart: false, most }
     }
-
-    /// Another shard of the segment goes to this donor.
-    pub(crate) fn also(&mut self, chosen: &Candidate) {
-        self.not.push(chosen.node);
-        self.domains.push(chosen.domain);
-    }
-}
-
-/// A receiver for one shard, if there is one now: its place in `pool`.
-pub(crate) fn receiver(pool: &[Candidate], need: &Need, rng: &mut impl Rng) -> Option<usize> {
-    let fits = |at: &usize| pool[*at].available >= need.bytes && !need.not.contains(&pool[*at].node);
-    let fitting: Vec<usize> = (0..pool.len()).filter(fits).collect();
-    let apart: Vec<usize> = fitting.iter().copied().filter(|at| !need.domains.contains(&pool[*at].domain)).collect();
-    let open = if apart.is_empty() && !need.apart { &fitting } else { &apart };
-    better_of_two(pool, open, rng)
 }
 
 /// When a rebuild assigned now is planned anew.
@@ -285,17 +258,20 @@ mod tests {
         let mut rng = StdRng::seed_from_u64(1);
         let domain_of_2 = nodes.get(NodeId(2)).expect("known").domain_number;
         nodes.get_mut(NodeId(3)).expect("known").domain_number = domain_of_2;
-        let pool = nodes.candidates();
-        let chosen = |need: &Need, rng: &mut StdRng| receiver(&pool, need, rng).map(|at| pool[at].node);
+        let need = Need::of(&row, &[2], &[], 1, &nodes);
+        let mut chosen = |need: &Need| {
+            let found = nodes.pool().receiver(need, |_| 0, &mut rng)?;
+            Some(found.node)
+        };
         for _ in 0..100 {
-            let need = Need::of(&row, &[2], &[], 10, &nodes);
-            let found = chosen(&need, &mut rng).expect("there is one");
+            let found = chosen(&need).expect("there is one");
             assert!([4, 5, 6].contains(&found.0), "donor {found} is too close");
         }
-        let need = Need { not: [1, 2, 4, 5, 6].map(NodeId).to_vec(), ..Need::of(&row, &[2], &[], 10, &nodes) };
-        assert_eq!(chosen(&need, &mut rng), Some(NodeId(3)), "a shared domain is better than none");
-        assert_eq!(chosen(&Need { apart: true, ..need.clone() }, &mut rng), None, "unless it is about the domain");
-        assert_eq!(chosen(&Need { bytes: 1 << 30, ..need }, &mut rng), None);
+        let need = Need { not: [1, 2, 4, 5, 6].map(NodeId).to_vec(), ..need };
+        assert_eq!(chosen(&need), Some(NodeId(3)), "a shared domain is better than none");
+        assert_eq!(chosen(&Need { apart: true, ..need.clone() }), None, "unless it is about the domain");
+        assert_eq!(chosen(&Need { most: 0, ..need.clone() }), None, "nor is a busy one asked");
+        assert_eq!(chosen(&Need { bytes: 1 << 30, ..need }), None);
     }
 
     #[test]

@@ -6,10 +6,8 @@ use nodio_wire::{NodeId, SegmentId, ShardId};
 use crate::keyspace;
 use crate::limits::RECEIVERS_TRIED_MAX;
 use crate::service::Coordinator;
-use crate::state::crew::Crew;
-use crate::state::footprint;
-use crate::state::placement::Candidate;
-use crate::state::repair::{Need, lease_end, sources};
+use crate::state::placement::{Candidate, Need};
+use crate::state::repair::{lease_end, sources};
 use crate::state::tasks::{Aim, How, Mending, Source};
 use crate::tables::SegmentRow;
 
@@ -31,6 +29,8 @@ pub(crate) struct Relief {
     pub from: NodeId,
     /// Only to a domain that has no shard of the segment.
     pub apart: bool,
+    /// Pieces of work at which a donor is too busy to receive it.
+    pub most: usize,
     pub urgency: u8,
 }
 
@@ -42,36 +42,35 @@ impl Coordinator {
         row: &SegmentRow,
         positions: &[u8],
         urgency: u8,
-        crew: &mut Crew,
     ) -> Result<Planned, StoreError> {
-        let Some((missing, need)) = self.need(segment, row, positions) else { return Ok(Planned::Later) };
+        let most = usize::from(self.config.rebuilds_per_donor);
+        let Some((missing, need)) = self.need(segment, row, positions, most) else { return Ok(Planned::Later) };
         if missing.is_empty() {
             return Ok(Planned::Later);
         }
-        let targets = self.aim(segment, row, &missing, &need, crew).await?;
+        let targets = self.aim(segment, row, &missing, &need).await?;
         if targets.is_empty() {
-            let nobody = crew.nobody_fits(&need, &mut rand::rng()) && missing.len() == positions.len();
+            let nobody = missing.len() == positions.len() && self.nobody_fits(need);
             return Ok(if nobody { Planned::Nobody } else { Planned::Later });
         }
         let sources = sources(row, |id| self.view(id));
         let Some(worker) = self.worker(segment, &targets, &sources) else { return Ok(Planned::Later) };
         let how = How::Rebuild { code: row.code, sources };
         let mending = Mending { segment: *segment, shard_bytes: row.shard_bytes, targets, how, urgency, relieves: None };
-        Ok(self.give(worker, mending, crew))
+        Ok(self.give(worker, mending))
     }
 
     /// Has a shard copied to another donor: by its holder, if that is up and didn't fail at it before; else by the receiver, from the others.
-    pub(crate) async fn relieve(&self, relief: &Relief, row: &SegmentRow, crew: &mut Crew) -> Result<Planned, StoreError> {
-        let &Relief { segment, position, from, urgency, .. } = relief;
-        let Some((missing, need)) = self.need(&segment, row, &[position]) else { return Ok(Planned::Later) };
+    pub(crate) async fn relieve(&self, relief: &Relief, row: &SegmentRow) -> Result<Planned, StoreError> {
+        let &Relief { segment, position, from, urgency, most, .. } = relief;
+        let Some((missing, need)) = self.need(&segment, row, &[position], most) else { return Ok(Planned::Later) };
         let need = Need { apart: relief.apart, ..need };
         if missing.is_empty() {
             return Ok(Planned::Later);
         }
-        let targets = self.aim(&segment, row, &missing, &need, crew).await?;
+        let targets = self.aim(&segment, row, &missing, &need).await?;
         let Some(aim) = targets.first().copied() else {
-            let nobody = crew.nobody_fits(&need, &mut rand::rng());
-            return Ok(if nobody { Planned::Nobody } else { Planned::Later });
+            return Ok(if self.nobody_fits(need) { Planned::Nobody } else { Planned::Later });
         };
         let (pushes, busy) = {
             let state = self.state();
@@ -87,7 +86,7 @@ impl Coordinator {
             false => (aim.node, How::Rebuild { code: row.code, sources }),
         };
         let mending = Mending { segment, shard_bytes: row.shard_bytes, targets, how, urgency, relieves: Some(from) };
-        Ok(self.give(worker, mending, crew))
+        Ok(self.give(worker, mending))
     }
 
     /// Who does a rebuild: a receiver, for it saves one transfer; of those who failed at this segment lately nobody, if there is another.
@@ -101,7 +100,7 @@ impl Coordinator {
     }
 
     /// Which of these positions nobody is at work on, and what their receivers must be; `None` while the segment rests.
-    fn need(&self, segment: &SegmentId, row: &SegmentRow, positions: &[u8]) -> Option<(Vec<u8>, Need)> {
+    fn need(&self, segment: &SegmentId, row: &SegmentRow, positions: &[u8], most: usize) -> Option<(Vec<u8>, Need)> {
         let state = self.state();
         if state.tasks.setbacks.rests(segment, self.now()) {
             return None;
@@ -110,26 +109,19 @@ impl Coordinator {
         let receivers: Vec<NodeId> = under_way.iter().map(|(_, node)| *node).collect();
         let idle = |at: &u8| under_way.iter().all(|(other, _)| other != at);
         let missing: Vec<u8> = positions.iter().copied().filter(idle).collect();
-        let need = Need::of(row, positions, &receivers, footprint(row.shard_bytes), &state.nodes);
+        let need = Need::of(row, positions, &receivers, most, &state.nodes);
         Some((missing, need))
     }
 
     /// A receiver for each of the positions, as far as there are any. Who failed at this segment lately is asked only if nobody else can.
-    async fn aim(
-        &self,
-        segment: &SegmentId,
-        row: &SegmentRow,
-        positions: &[u8],
-        need: &Need,
-        crew: &Crew,
-    ) -> Result<Vec<Aim>, StoreError> {
+    async fn aim(&self, segment: &SegmentId, row: &SegmentRow, positions: &[u8], need: &Need) -> Result<Vec<Aim>, StoreError> {
         let mut without_failed = need.clone();
         without_failed.not.extend_from_slice(self.state().tasks.setbacks.nodes_of(segment));
         let mut targets = Vec::new();
         for mut need in [without_failed, need.clone()] {
             for position in positions {
                 let shard = row.shards[usize::from(*position)].id;
-                if let Some(chosen) = self.choose(&mut need, &shard, crew).await? {
+                if let Some(chosen) = self.choose(&mut need, &shard).await? {
                     need.also(&chosen);
                     targets.push(Aim { position: *position, shard, node: chosen.node });
                 }
@@ -142,9 +134,9 @@ impl Coordinator {
     }
 
     /// A donor that has yet to delete the shard is passed over: it would keep what it has.
-    async fn choose(&self, need: &mut Need, shard: &ShardId, crew: &Crew) -> Result<Option<Candidate>, StoreError> {
+    async fn choose(&self, need: &mut Need, shard: &ShardId) -> Result<Option<Candidate>, StoreError> {
         for _ in 0..RECEIVERS_TRIED_MAX {
-            let Some(chosen) = crew.choose(need, &mut rand::rng()) else { return Ok(None) };
+            let Some(chosen) = self.state().receiver(need, &mut rand::rng()) else { return Ok(None) };
             if self.store.get(&keyspace::doomed(chosen.node, shard)).await?.is_none() {
                 return Ok(Some(chosen));
             }
@@ -153,12 +145,13 @@ impl Coordinator {
         Ok(None)
     }
 
-    fn give(&self, worker: NodeId, mending: Mending, crew: &mut Crew) -> Planned {
+    /// True if no donor would do, however little it had to do.
+    fn nobody_fits(&self, need: Need) -> bool {
+        self.state().receiver(&Need { most: usize::MAX, ..need }, &mut rand::rng()).is_none()
+    }
+
+    fn give(&self, worker: NodeId, mending: Mending) -> Planned {
         let lease_end = lease_end(self.now(), self.config.task_lease_ms);
-        let (receivers, bytes): (Vec<NodeId>, u64) =
-            (mending.targets.iter().map(|aim| aim.node).collect(), footprint(mending.shard_bytes));
-        let given = self.state().assign(worker, mending, lease_end);
-        receivers.into_iter().for_each(|node| crew.take(node, bytes));
-        if given { Planned::Given } else { Planned::Later }
+        if self.state().assign(worker, mending, lease_end) { Planned::Given } else { Planned::Later }
     }
 }

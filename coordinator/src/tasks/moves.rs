@@ -12,7 +12,6 @@ use crate::keyspace;
 use crate::limits::MOVE_PAGE_ROWS;
 use crate::map::holders;
 use crate::service::{Coordinator, lock};
-use crate::state::crew::Crew;
 use crate::state::moves::{Goal, Pass};
 use crate::state::repair::urgency;
 use crate::state::surplus::has_surplus;
@@ -98,8 +97,6 @@ impl Coordinator {
     }
 
     async fn relieve_page(&self, pass: &mut Pass, rows: &[Row]) -> Result<Left, StoreError> {
-        let most = usize::from(self.config.rebuilds_per_donor / 2).max(1);
-        let mut crew = Crew::of(&self.state(), most);
         let mut missing = Vec::new();
         for found in rows {
             let segment = keyspace::parse_holding(&found.key)?.segment;
@@ -113,8 +110,8 @@ impl Coordinator {
                 missing.extend(self.urgency(&row).map(|urgency| (segment, urgency)));
                 continue;
             }
-            match self.relieve_one(pass, &segment, &row, &mut crew).await? {
-                Planned::Later if crew.is_full() || self.is_loaded(pass.node) => return Ok(Left::At(found.clone())),
+            match self.relieve_one(pass, &segment, &row).await? {
+                Planned::Later if self.takers_are_busy() || self.is_loaded(pass.node) => return Ok(Left::At(found.clone())),
                 _ if pass.goal == (Goal::Shed { surplus: 0 }) => break,
                 _ => {}
             }
@@ -132,16 +129,20 @@ impl Coordinator {
         self.state().tasks.load_of(node) >= usize::from(self.config.rebuilds_per_donor)
     }
 
-    async fn relieve_one(
-        &self,
-        pass: &mut Pass,
-        segment: &SegmentId,
-        row: &SegmentRow,
-        crew: &mut Crew,
-    ) -> Result<Planned, StoreError> {
+    /// Moves leave half of a donor's seats for repairs.
+    fn seats(&self) -> usize {
+        usize::from(self.config.rebuilds_per_donor / 2).max(1)
+    }
+
+    fn takers_are_busy(&self) -> bool {
+        !self.state().has_idle(self.seats(), &mut rand::rng())
+    }
+
+    async fn relieve_one(&self, pass: &mut Pass, segment: &SegmentId, row: &SegmentRow) -> Result<Planned, StoreError> {
         let Some(position) = row.position_of(pass.node).filter(|_| pass.goal != Goal::Trim) else { return Ok(Planned::Nobody) };
-        let relief = Relief { segment: *segment, position, from: pass.node, apart: false, urgency: urgency::TIDY };
-        let planned = self.relieve(&relief, row, crew).await?;
+        let most = self.seats();
+        let relief = Relief { segment: *segment, position, from: pass.node, apart: false, most, urgency: urgency::TIDY };
+        let planned = self.relieve(&relief, row).await?;
         if let (Planned::Given, Goal::Shed { surplus }) = (planned, &mut pass.goal) {
             *surplus = surplus.saturating_sub(row.shard_bytes.into());
         }

@@ -15,7 +15,6 @@ use crate::limits::{PLAN_WINDOW_SEGMENTS, QUEUE_ROWS_PER_COMMIT, TAIL_REST_FACTO
 use crate::map::{holders, queue};
 use crate::service::{Coordinator, lock};
 use crate::state::State;
-use crate::state::crew::Crew;
 use crate::state::repair::{Verdict, survey, urgency, urgency_of};
 use crate::state::surplus::clumped;
 use crate::tables::{Batch, MendRow, SegmentRow, decode, page, read_segment};
@@ -38,8 +37,7 @@ struct Queued {
 impl Coordinator {
     /// Looks at a window of the queue and hands what it finds to donors with room for work.
     pub(crate) async fn plan_step(&self) -> Result<Progress, StoreError> {
-        let mut crew = Crew::of(&self.state(), self.config.rebuilds_per_donor.into());
-        if crew.is_full() {
+        if self.all_busy() {
             lock(&self.cursors).mends = None;
             return Ok(Progress::Idle);
         }
@@ -49,15 +47,20 @@ impl Coordinator {
         let rest = rows.last().map(|last| keyspace::after(ahead, &last.key));
         let window = self.judge(rows).await?;
         for one in &window {
-            if crew.is_full() {
+            if self.all_busy() {
                 break;
             }
-            self.attend(one, &mut crew).await?;
+            self.attend(one).await?;
         }
-        let rest = rest.filter(|_| !crew.is_full());
+        let rest = rest.filter(|_| !self.all_busy());
         let more = rest.is_some();
         lock(&self.cursors).mends = rest;
         Ok(progress(more))
+    }
+
+    /// True if no donor has room for more work.
+    fn all_busy(&self) -> bool {
+        !self.state().has_idle(self.config.rebuilds_per_donor.into(), &mut rand::rng())
     }
 
     /// What the pass under way has ahead; or a new pass, with or without the tail.
@@ -110,15 +113,15 @@ impl Coordinator {
     }
 
     /// Does what can be done about one segment now.
-    async fn attend(&self, one: &Queued, crew: &mut Crew) -> Result<(), StoreError> {
+    async fn attend(&self, one: &Queued) -> Result<(), StoreError> {
         let Some(row) = &one.row else { return Ok(()) };
         let planned = match &one.verdict {
-            Verdict::Mend { positions } => self.mend(&one.segment, row, positions, one.at, crew).await?,
+            Verdict::Mend { positions } => self.mend(&one.segment, row, positions, one.at).await?,
             Verdict::Tidy => {
                 holders::trim(&*self.store, &one.segment, |id| self.view(id), self.now()).await?;
                 Planned::Later
             }
-            Verdict::Whole => self.spread(one, row, crew).await?,
+            Verdict::Whole => self.spread(one, row).await?,
             Verdict::Stuck => Planned::Later,
         };
         match (planned, one.at) {
@@ -129,10 +132,11 @@ impl Coordinator {
     }
 
     /// Moves one of two shards that live too close.
-    async fn spread(&self, one: &Queued, row: &SegmentRow, crew: &mut Crew) -> Result<Planned, StoreError> {
+    async fn spread(&self, one: &Queued, row: &SegmentRow) -> Result<Planned, StoreError> {
         let Some((position, from)) = clumped(row, |id| self.view(id)) else { return Ok(Planned::Later) };
-        let relief = Relief { segment: one.segment, position, from, apart: true, urgency: urgency::TIDY };
-        match self.relieve(&relief, row, crew).await? {
+        let most = self.config.rebuilds_per_donor.into();
+        let relief = Relief { segment: one.segment, position, from, apart: true, most, urgency: urgency::TIDY };
+        match self.relieve(&relief, row).await? {
             Planned::Nobody => self.put_at(one, None).await.map(|()| Planned::Later),
             planned => Ok(planned),
         }
