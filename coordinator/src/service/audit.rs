@@ -19,7 +19,7 @@ use crate::map::forget::{Fault, missing_at};
 use crate::state::audit::{Open, Pick, is_stonewalled};
 use crate::state::audit_runs::Runs;
 use crate::state::liveness::Presence;
-use crate::state::nodes::Node;
+use crate::state::node::Node;
 use crate::tables::{SegmentRow, any_row, decode, page, read_segment};
 
 /// What an answer is worth.

@@ -15,7 +15,7 @@ use super::{Coordinator, ServiceError};
 use crate::limits::{HEARTBEAT_REPORTS_MAX, REPORTS_AT_ONCE};
 use crate::map::forget::missing_at;
 use crate::state::State;
-use crate::state::nodes::{Reconcile, Reported};
+use crate::state::node::{Reconcile, Reported};
 use crate::state::walks::Over;
 
 impl Coordinator {

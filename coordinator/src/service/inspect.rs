@@ -8,7 +8,8 @@ use nodio_wire::limits::SEGMENTS_PER_CALL_MAX;
 use super::{Coordinator, ServiceError};
 use crate::keyspace;
 use crate::state::liveness::Presence;
-use crate::state::nodes::{Node, Nodes};
+use crate::state::node::Node;
+use crate::state::nodes::Nodes;
 use crate::tables::{SegmentRow, decode};
 
 impl Coordinator {

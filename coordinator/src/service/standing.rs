@@ -13,7 +13,7 @@ use crate::keyspace;
 use crate::limits::{NODES_PER_COMMIT, REASON_BYTES_MAX};
 use crate::map;
 use crate::state::State;
-use crate::state::nodes::Node;
+use crate::state::node::Node;
 use crate::state::reputation::{self, Asker, Change, Wish};
 use crate::state::walks::Over;
 use crate::tables::{Kept, any_row};

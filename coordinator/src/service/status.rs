@@ -8,7 +8,7 @@ use super::meter::Count;
 use super::{Coordinator, lock};
 use crate::state::State;
 use crate::state::durability::Held;
-use crate::state::nodes::Node;
+use crate::state::node::Node;
 
 impl Coordinator {
     /// Donors, segments by health, repair, durability. Counted now while the map is small; `as_of` says when it was.

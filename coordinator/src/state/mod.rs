@@ -1,7 +1,7 @@
 //! What the coordinator decides, as plain values: who is alive, who takes a shard, what must be mended and where.
 //!
 //! ```text
-//!   nodes ◄── liveness, domain, space      every known donor                       loaded from d/ rows, then kept by heartbeats
+//!   nodes ◄── node, liveness, domain, space      every known donor                       loaded from d/ rows, then kept by heartbeats
 //!   reservations                           space promised to open grants           lost on restart; donors refuse what is too much
 //!   view, repair, surplus                  what a segment needs, how soon, from whom
 //!   tasks ◄── pace, setbacks               work handed to donors, each on a lease  lost on restart; r/, n/, x/ rows plan it anew
@@ -17,6 +17,7 @@ pub(crate) mod domain;
 pub(crate) mod durability;
 pub(crate) mod liveness;
 pub(crate) mod moves;
+pub(crate) mod node;
 pub(crate) mod nodes;
 pub(crate) mod pace;
 pub(crate) mod placement;

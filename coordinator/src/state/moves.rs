@@ -13,7 +13,8 @@ use nodio_meta::KeyRange;
 use nodio_wire::api::StandingState;
 use nodio_wire::{NodeId, ShardId, UnixMs};
 
-use super::nodes::{Node, Nodes};
+use super::node::Node;
+use super::nodes::Nodes;
 use crate::keyspace;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

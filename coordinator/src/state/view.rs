@@ -6,7 +6,8 @@ use nodio_wire::NodeId;
 use nodio_wire::api::StandingState;
 
 use super::liveness::Presence;
-use super::nodes::{Node, Nodes};
+use super::node::Node;
+use super::nodes::Nodes;
 use crate::tables::Place;
 
 /// One donor, as far as the decisions about a segment need to know it.

@@ -21,7 +21,8 @@ use nodio_wire::limits::CODE_N_MAX;
 use nodio_wire::{Code, NodeId, UnixMs};
 
 use super::liveness::{Presence, Timing};
-use super::nodes::{Node, Nodes};
+use super::node::Node;
+use super::nodes::Nodes;
 use crate::limits::{AVAILABILITY_MIN, DAMAGE_DRAWS_PER_YEAR, SHOCK_LOSS_SHARE, SHOCKS_PER_YEAR, YEAR_MS};
 use odds::{Growing, Position, fewer_than};
 pub(crate) use pace::{Pace, Sample};

@@ -4,7 +4,8 @@ use nodio_wire::api::{AuditCounts, StandingState};
 use nodio_wire::{NodeId, UnixMs};
 
 use super::super::liveness::Presence;
-use super::super::nodes::{Node, Nodes};
+use super::super::node::Node;
+use super::super::nodes::Nodes;
 use super::NEW_DOMAIN;
 use crate::limits::{AUDITS_BEFORE, FAILURES_BEFORE, LOSSES_PER_YEAR_BEFORE, NEWCOMERS_BEFORE, RATE_STEPS_MAX, YEAR_MS};
 
