@@ -14,9 +14,11 @@ pub(crate) async fn due(store: &dyn Store, node: NodeId, busy: impl Fn(&ShardId)
     let (mut due, mut named) = (Vec::with_capacity(rows.len()), Vec::new());
     for row in rows {
         let shard = keyspace::parse_doomed(&row.key)?;
+        // In this order: what ceases to arrive in between is named by then.
+        let arrives = busy(&shard);
         if any_row(store, keyspace::holdings_of_shard(node, &shard)).await? {
             named.push(shard);
-        } else if !busy(&shard) {
+        } else if !arrives {
             due.push(shard);
         }
     }

@@ -3,6 +3,7 @@
 
 mod churn;
 mod donor;
+mod hitches;
 mod moves;
 mod stories;
 mod trust;

@@ -6,7 +6,7 @@
 //! A heartbeat with nothing to tell costs the same few reads whatever the network holds. What it reports is either recorded or, on an
 //! error, told again: nothing is forgotten here before it is written, and everything may be told twice.
 
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use nodio_wire::api::{Contents, Heartbeat, HeartbeatReply, StandingState, TaskReport};
 use nodio_wire::limits::CHALLENGES_MAX;
 use nodio_wire::{NodeId, ShardId, UnixMs};
@@ -44,7 +44,8 @@ impl Coordinator {
 
     async fn take_reports(&self, node: NodeId, done: Vec<TaskReport>) -> Result<(), ServiceError> {
         let taken = futures::stream::iter(done).map(|report| self.complete_task(node, report));
-        taken.buffer_unordered(REPORTS_AT_ONCE).try_collect::<()>().await
+        let results: Vec<_> = taken.buffer_unordered(REPORTS_AT_ONCE).collect().await;
+        results.into_iter().collect()
     }
 
     /// What a donor finds rotten by itself is mended and not held against its trust: better that it tells.

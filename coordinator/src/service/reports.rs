@@ -27,13 +27,9 @@ impl Coordinator {
     /// When it can't be recorded; then it counts when it is sent again.
     pub async fn complete_task(&self, node: NodeId, report: TaskReport) -> Result<(), ServiceError> {
         let Some(entry) = self.state().tasks.claim(node, report.id) else { return Ok(()) };
-        match self.take_outcome(node, &entry, report.outcome).await {
-            Ok(()) => self.state().close(report.id),
-            Err(error) => {
-                self.state().tasks.unclaim(report.id);
-                return Err(error.into());
-            }
-        }
+        let claim = Claim { coordinator: self, id: report.id };
+        self.take_outcome(node, &entry, report.outcome).await?;
+        claim.through();
         Ok(())
     }
 
@@ -105,6 +101,24 @@ impl Coordinator {
         }
         self.forget(&own, |_, _| true).await?;
         self.forget(&others, |row, _| at_quorum(row, |id| self.presence(id))).await
+    }
+}
+
+/// A report being taken. Dropped before it is through, by an error or because the donor hung up, it counts when it is sent again.
+struct Claim<'a> {
+    coordinator: &'a Coordinator,
+    id: u64,
+}
+
+impl Claim<'_> {
+    fn through(self) {
+        self.coordinator.state().close(self.id);
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        self.coordinator.state().tasks.unclaim(self.id);
     }
 }
 

@@ -84,9 +84,13 @@ impl Coordinator {
     async fn judge(&self, rows: Vec<Row>) -> Result<Vec<Queued>, StoreError> {
         let mut window = Vec::with_capacity(rows.len());
         for found in rows {
-            let key = keyspace::parse_mend(&found.key)?;
-            let row = read_segment(&*self.store, &key.segment).await?.map(|held| held.row);
-            window.push(self.weigh(found, key, row)?);
+            let key = found.key.clone();
+            match self.weigh(found).await {
+                Ok(one) => window.push(one),
+                Err(error) => {
+                    tracing::error!(row = %key.escape_ascii(), %error, "a row of the mend queue, or its segment, can't be read: passed over")
+                }
+            }
         }
         for some in window.chunks(QUEUE_ROWS_PER_COMMIT) {
             let mut batch = Batch::default();
@@ -97,7 +101,9 @@ impl Coordinator {
         Ok(window)
     }
 
-    fn weigh(&self, found: Row, key: keyspace::MendKey, row: Option<SegmentRow>) -> Result<Queued, StoreError> {
+    async fn weigh(&self, found: Row) -> Result<Queued, StoreError> {
+        let key = keyspace::parse_mend(&found.key)?;
+        let row = read_segment(&*self.store, &key.segment).await?.map(|held| held.row);
         let (at, segment) = (key.urgency.unwrap_or(urgency::UNJUDGED), key.segment);
         let mend: MendRow = decode(&found.value)?;
         let state = self.state();
