@@ -3,6 +3,7 @@
 //! Every error is one line on stderr that begins with `nodio: `; exit code 1, or 2 where the command line itself is wrong.
 
 mod audit;
+mod bench;
 mod coordinator;
 mod drain;
 mod failure;
@@ -71,6 +72,11 @@ enum Command {
     ///
     /// One that is offline is given up at once. For a donor's own wish to leave there is `nodio node leave`.
     Drain(Box<drain::Args>),
+    /// Measure an S3 endpoint, this one or another
+    ///
+    /// Makes a bucket of its own, touches no other, and removes it at the end, also after ctrl-c and after errors. Bodies are random
+    /// bytes that differ per object. Ends with 1 where any request failed.
+    Bench(Box<bench::Args>),
 }
 
 impl Command {
@@ -85,7 +91,8 @@ impl Command {
             | Self::Inspect(_)
             | Self::Audit(_)
             | Self::Repair(_)
-            | Self::Drain(_) => "error,s3s=off",
+            | Self::Drain(_)
+            | Self::Bench(_) => "error,s3s=off",
         }
     }
 
@@ -102,6 +109,7 @@ impl Command {
             Self::Audit(args) => audit::run(*args).await,
             Self::Repair(args) => repair::run(*args).await,
             Self::Drain(args) => drain::run(*args).await,
+            Self::Bench(args) => bench::run(*args).await,
         }
     }
 }

@@ -125,6 +125,30 @@ fn usage_errors_are_one_line_with_exit_code_2() {
 }
 
 #[test]
+fn a_bench_that_cant_be_is_refused_before_anything_is_sent() {
+    let (folder, (_listener, addr)) = (tempdir().unwrap(), taken());
+    let endpoint = format!("http://{addr}");
+    let known = ["bench", "--endpoint", &endpoint, "--access-key", "k", "--secret-key", "s"];
+    for words in [
+        &["--size", "0"][..],
+        &["--size", "4KiB", "--range", "5KiB"],
+        &["--keys", "3"],
+        &["--seconds", "1", "--count", "1"],
+        &["--seconds", "-1"],
+        &["--concurrency", "0"],
+        &["--phases", "put,fly"],
+        &["--list-keys", "5000"],
+    ] {
+        failure(&[&known[..], words].concat(), 2);
+    }
+    let nowhere = text(folder.path());
+    assert!(failure(&["bench", "--data", nowhere], 2).contains("AWS_ENDPOINT_URL"));
+    assert!(failure(&["bench", "--endpoint", &endpoint, "--data", nowhere], 2).contains("AWS_ACCESS_KEY_ID"));
+    let words = ["bench", "--endpoint", "https://h", "--access-key", "k", "--secret-key", "s"];
+    assert!(failure(&words, 2).contains("https"));
+}
+
+#[test]
 fn help_is_for_every_command() {
     for words in [
         &["--help"][..],
@@ -138,6 +162,7 @@ fn help_is_for_every_command() {
         &["audit", "--help"],
         &["repair", "--help"],
         &["drain", "--help"],
+        &["bench", "--help"],
     ] {
         let output = nodio(words);
         assert!(output.status.success() && !output.stdout.is_empty(), "{words:?}");

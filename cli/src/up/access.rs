@@ -1,5 +1,6 @@
 //! How clients get in: the endpoint, the first access key and bucket, as a file for shells and as lines to copy.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -59,14 +60,21 @@ rclone
 
 /// The access key that an earlier start wrote.
 pub(super) fn remembered_key(env_file: &Path) -> Result<Option<(String, String)>> {
+    let written = environment_in(env_file)?.unwrap_or_default();
+    Ok(written.get(KEY_ID).cloned().zip(written.get(SECRET).cloned()))
+}
+
+/// The variables that an `aws.env` sets; `None` where there is no such file.
+pub(crate) fn environment_in(env_file: &Path) -> Result<Option<BTreeMap<String, String>>> {
     if !env_file.exists() {
         return Ok(None);
     }
     let text = std::fs::read_to_string(env_file).with_context(|| format!("can't read {}", env_file.display()))?;
-    let value = |name: &str| {
-        text.lines().find_map(|line| line.strip_prefix("export ")?.strip_prefix(name)?.strip_prefix('=')).map(unquoted)
+    let variable = |line: &str| {
+        let (name, value) = line.strip_prefix("export ")?.split_once('=')?;
+        Some((name.to_owned(), unquoted(value)))
     };
-    Ok(value(KEY_ID).zip(value(SECRET)))
+    Ok(Some(text.lines().filter_map(variable).collect()))
 }
 
 fn indented(text: &str) -> String {

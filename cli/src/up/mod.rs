@@ -30,6 +30,7 @@ use crate::gateway::key_notice;
 use crate::keys::USER_DEFAULT;
 use crate::say::say;
 use access::Access;
+pub(crate) use access::environment_in;
 use network::Network;
 use settings::{Asked, Settings};
 
