@@ -69,7 +69,8 @@ impl Coordinator {
 
 /// True if two shards of the segment live too close and a donor lies apart that could take one, busy or not.
 fn can_spread(state: &mut State, row: &SegmentRow) -> bool {
-    let Some((position, _)) = clumped(row, |id| state.nodes.view(id)) else { return false };
-    let need = Need { apart: true, ..Need::of(row, &[position], &[], usize::MAX, &state.nodes) };
+    let view = |id| state.nodes.view(id);
+    let Some((position, _)) = clumped(row, view) else { return false };
+    let need = Need { apart: true, ..Need::of(row, &[position], &[], usize::MAX, view) };
     state.receiver(&need, &mut rand::rng()).is_some()
 }

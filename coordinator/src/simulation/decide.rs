@@ -9,16 +9,20 @@ use crate::state::repair::{Verdict, sources, survey};
 use crate::state::view::View;
 use crate::tables::{Place, SegmentRow};
 
-/// What is to be done about a segment: rebuild `positions` from `sources`.
-#[derive(Debug, Default, PartialEq)]
+/// What is to be done about a segment: rebuild `positions` from `sources`, at donors that meet `need`.
+#[derive(Debug)]
 pub(super) struct Mend {
     pub positions: Vec<u8>,
     pub sources: Vec<u16>,
+    pub need: Need,
 }
 
 /// A donor without a history: nobody is on trial here.
-const PLAIN: View =
+pub(super) const PLAIN: View =
     View { presence: Presence::Live, up: true, sure: true, draining: false, dismissed: false, weight: 1.0, domain: u32::MAX };
+
+/// A donor is idle or busy.
+const SEATS: usize = 1;
 
 /// A row of the map, filled in anew for each question.
 #[derive(Debug)]
@@ -40,34 +44,14 @@ impl Rules {
     }
 
     /// What must be rebuilt now; `None` if nothing, or if nothing can be.
-    pub(super) fn mend(&mut self, holders: &[u16], presence: impl Fn(NodeId) -> Presence) -> Option<Mend> {
+    pub(super) fn mend(&mut self, holders: &[u16], view: impl Fn(NodeId) -> View) -> Option<Mend> {
         for (place, holder) in self.row.shards.iter_mut().zip(holders) {
             place.holders.clear();
             place.holders.extend((*holder != NOBODY).then_some(NodeId((*holder).into())));
         }
-        let view = |id| View { presence: presence(id), ..PLAIN };
-        let Verdict::Mend { positions } = survey(&self.row, self.margin, false, view) else { return None };
-        let sources = sources(&self.row, view).iter().map(|source| source.node.0 as u16).collect();
-        Some(Mend { positions, sources })
+        let Verdict::Mend { positions } = survey(&self.row, self.margin, false, &view) else { return None };
+        let sources = sources(&self.row, &view).iter().map(|source| source.node.0 as u16).collect();
+        let need = Need::of(&self.row, &positions, &[], SEATS, view);
+        Some(Mend { positions, sources, need })
     }
-}
-
-/// As [`Need::of`] has it: all holders, and the domains of those that aren't given up or about to be replaced.
-pub(super) fn need(
-    holders: &[u16],
-    mended: &[u8],
-    bytes: u64,
-    presence: impl Fn(NodeId) -> Presence,
-    domain: impl Fn(NodeId) -> Option<u32>,
-) -> Need {
-    let named = (0u8..).zip(holders).filter(|(_, holder)| **holder != NOBODY);
-    let (mut not, mut domains) = (Vec::with_capacity(holders.len() + mended.len()), Vec::with_capacity(holders.len()));
-    for (position, holder) in named {
-        let id = NodeId((*holder).into());
-        not.push(id);
-        if !mended.contains(&position) && presence(id) != Presence::Gone {
-            domains.extend(domain(id));
-        }
-    }
-    Need { bytes, not, domains, apart: false, most: 1 }
 }

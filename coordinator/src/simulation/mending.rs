@@ -4,11 +4,12 @@ use std::time::Instant;
 
 use nodio_wire::NodeId;
 
-use super::decide::{self, Mend};
+use super::decide::{Mend, PLAIN};
 use super::layout::NOBODY;
 use super::world::{MINUTE_MS, World};
 use crate::state::footprint;
 use crate::state::liveness::Presence;
+use crate::state::view::View;
 
 /// Segments in a row that can't be mended for want of bandwidth before the minute is given up.
 const FUTILE_MAX: usize = 8;
@@ -69,12 +70,13 @@ impl World<'_> {
         let holders = self.layout.row(segment);
         let (known, nodes) = (&self.known, &self.state.nodes);
         let decided = if timed {
-            self.rules.mend(holders, |id| nodes.presence(id))
+            self.rules.mend(holders, |id| nodes.view(id))
         } else {
-            self.rules.mend(holders, |id| known[id.0 as usize].presence)
+            let table = |id: NodeId| &known[id.0 as usize];
+            self.rules.mend(holders, |id| View { presence: table(id).presence, domain: table(id).domain, ..PLAIN })
         };
-        let Some(mend) = decided else { return Outcome::Settled };
-        let receivers = self.receivers(segment, &mend, timed);
+        let Some(mut mend) = decided else { return Outcome::Settled };
+        let receivers = self.receivers(&mut mend);
         if let Some(begun) = begun {
             self.tally.timed(begun.elapsed());
         }
@@ -82,26 +84,15 @@ impl World<'_> {
     }
 
     /// As many receivers as positions, or as there are.
-    fn receivers(&mut self, segment: u32, mend: &Mend, timed: bool) -> Vec<NodeId> {
-        let shard_bytes = self.settings.shard_bytes;
+    fn receivers(&mut self, mend: &mut Mend) -> Vec<NodeId> {
         let free_before = self.now + MINUTE_MS;
-        let Self { state, known, donors, layout, rng, .. } = self;
-        let holders = layout.row(segment);
-        let table = |id: NodeId| Some(known[id.0 as usize].domain);
-        let bytes = footprint(shard_bytes);
-        let mut need = if timed {
-            let nodes = &state.nodes;
-            let asked = |id: NodeId| nodes.get(id).map(|node| node.domain_number);
-            decide::need(holders, &mend.positions, bytes, |id| nodes.presence(id), asked)
-        } else {
-            decide::need(holders, &mend.positions, bytes, |id| known[id.0 as usize].presence, table)
-        };
+        let Self { state, donors, rng, .. } = self;
         let pool = state.nodes.pool();
         let load = |id: NodeId| usize::from(donors[id.0 as usize].busy_until >= free_before);
         let mut chosen = Vec::with_capacity(mend.positions.len());
         for _ in &mend.positions {
-            let Some(one) = pool.receiver(&need, load, rng) else { break };
-            need.also(&one);
+            let Some(one) = pool.receiver(&mend.need, load, rng) else { break };
+            mend.need.also(&one);
             chosen.push(one.node);
         }
         chosen

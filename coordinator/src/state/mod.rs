@@ -1,12 +1,12 @@
 //! What the coordinator decides, as plain values: who is alive, who takes a shard, what must be mended and where.
 //!
 //! ```text
-//!   nodes ◄── node, liveness, domain, space      every known donor                       loaded from d/ rows, then kept by heartbeats
-//!   reservations                           space promised to open grants           lost on restart; donors refuse what is too much
-//!   view, repair, surplus                  what a segment needs, how soon, from whom
-//!   tasks ◄── pace, setbacks               work handed to donors, each on a lease  lost on restart; r/, n/, x/ rows plan it anew
-//!   durability                             how safe segments are                   nothing kept
-//!   walks                                  passes over the map that are under way  lost on restart; begun anew then
+//!   nodes ◄── node, liveness, domain, space  every known donor                       loaded from d/ rows, then kept by heartbeats
+//!   reservations                             space promised to open grants           lost on restart; donors refuse what is too much
+//!   view, repair, surplus                    what a segment needs, how soon, from whom
+//!   tasks ◄── pace, setbacks                 work handed to donors, each on a lease  lost on restart; r/, n/, x/ rows plan it anew
+//!   durability                               how safe segments are                   nothing kept
+//!   walks                                    passes over the map that are under way  lost on restart; begun anew then
 //! ```
 //! Nothing here reads a clock, a file or a socket: `now` and randomness are arguments. Nothing here is the only copy of
 //! anything that matters.

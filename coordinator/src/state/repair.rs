@@ -19,7 +19,6 @@ use nodio_wire::{NodeId, UnixMs};
 
 use super::footprint;
 use super::liveness::Presence;
-use super::nodes::Nodes;
 use super::placement::Need;
 use super::surplus::has_surplus;
 use super::tasks::Source;
@@ -133,12 +132,18 @@ pub(crate) fn sources(row: &SegmentRow, view: impl Fn(NodeId) -> View) -> Vec<So
 
 impl Need {
     /// For the shards at `positions`, while work for the segment is under way to `receivers`.
-    pub(crate) fn of(row: &SegmentRow, positions: &[u8], receivers: &[NodeId], most: usize, nodes: &Nodes) -> Self {
+    pub(crate) fn of(
+        row: &SegmentRow,
+        positions: &[u8],
+        receivers: &[NodeId],
+        most: usize,
+        view: impl Fn(NodeId) -> View,
+    ) -> Self {
         let not = row.placed().map(|(_, _, node)| node).chain(receivers.iter().copied()).collect();
         let others = (0u8..).zip(&row.shards).filter(|(at, _)| !positions.contains(at));
-        let homes = others.filter_map(|(_, place)| best_holder(place, |id| nodes.view(id)));
+        let homes = others.filter_map(|(_, place)| best_holder(place, &view));
         let staying = homes.filter(|(_, view)| view.presence != Presence::Gone).map(|(_, view)| view.domain);
-        let domains = staying.chain(receivers.iter().map(|id| nodes.view(*id).domain)).collect();
+        let domains = staying.chain(receivers.iter().map(|id| view(*id).domain)).collect();
         Self { bytes: footprint(row.shard_bytes), not, domains, apart: false, most }
     }
 }
@@ -258,7 +263,7 @@ mod tests {
         let mut rng = StdRng::seed_from_u64(1);
         let domain_of_2 = nodes.get(NodeId(2)).expect("known").domain_number;
         nodes.get_mut(NodeId(3)).expect("known").domain_number = domain_of_2;
-        let need = Need::of(&row, &[2], &[], 1, &nodes);
+        let need = Need::of(&row, &[2], &[], 1, |id| nodes.view(id));
         let mut chosen = |need: &Need| {
             let found = nodes.pool().receiver(need, |_| 0, &mut rng)?;
             Some(found.node)

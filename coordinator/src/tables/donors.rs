@@ -107,6 +107,22 @@ mod tests {
     use nodio_wire::NodeId;
     use proptest::prelude::*;
 
+    fn node_row(kept: Kept) -> NodeRow {
+        NodeRow {
+            addr: "url".into(),
+            nonce: [4; 16],
+            coordinator_nonce: [4; 16],
+            secret: Secret::new([7; 32]),
+            capacity_bytes: 1024,
+            operator: None,
+            zone: None,
+            version: "v".into(),
+            registered: 5,
+            faults: 2,
+            kept,
+        }
+    }
+
     proptest! {
         #[test]
         fn node_rows_read_back(nonce: [u8; 16], secret: [u8; 32], capacity_bytes: u64, zone: Option<String>, away_since: Option<u64>) {
@@ -126,20 +142,8 @@ mod tests {
         bytes.extend(b"0707070707070707070707070707070707070707070707070707070707070707");
         bytes.extend([0x80, 0x08, 0, 1, 1, b'z', 1, b'v', 5, 1, 9, 2]);
         let row: NodeRow = decode(&bytes).expect("decodes");
-        let want = NodeRow {
-            addr: "url".into(),
-            nonce: [4; 16],
-            coordinator_nonce: [4; 16],
-            secret: Secret::new([7; 32]),
-            capacity_bytes: 1024,
-            operator: None,
-            zone: Some("z".into()),
-            version: "v".into(),
-            registered: 5,
-            faults: 2,
-            kept: Kept { away_since: Some(9), standing: StandingRow { since: 5, ..StandingRow::default() }, ..Kept::default() },
-        };
-        assert_eq!(row, want);
+        let kept = Kept { away_since: Some(9), standing: StandingRow { since: 5, ..StandingRow::default() }, ..Kept::default() };
+        assert_eq!(row, NodeRow { zone: Some("z".into()), ..node_row(kept) });
     }
 
     #[test]
@@ -168,19 +172,7 @@ mod tests {
         want.extend([1, 2, 7, 8, 9]);
         want.extend(one);
         want.extend([4, 1, 2, 6, 1, b'r', 1, 3, 1, 2, 3, 4, 1, b'm']);
-        let row = NodeRow {
-            addr: "url".into(),
-            nonce: [4; 16],
-            coordinator_nonce: [4; 16],
-            secret: Secret::new([7; 32]),
-            capacity_bytes: 1024,
-            operator: None,
-            zone: None,
-            version: "v".into(),
-            registered: 5,
-            faults: 2,
-            kept,
-        };
+        let row = node_row(kept);
         let bytes = row::encode(&row);
         assert_eq!((bytes[0], &bytes[bytes.len() - want.len()..]), (2, &want[..]));
         assert_eq!(decode::<NodeRow>(&bytes).expect("decodes"), row);

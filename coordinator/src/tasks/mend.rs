@@ -109,7 +109,7 @@ impl Coordinator {
         let receivers: Vec<NodeId> = under_way.iter().map(|(_, node)| *node).collect();
         let idle = |at: &u8| under_way.iter().all(|(other, _)| other != at);
         let missing: Vec<u8> = positions.iter().copied().filter(idle).collect();
-        let need = Need::of(row, positions, &receivers, most, &state.nodes);
+        let need = Need::of(row, positions, &receivers, most, |id| state.nodes.view(id));
         Some((missing, need))
     }
 
