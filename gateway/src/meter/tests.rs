@@ -11,7 +11,7 @@ use super::*;
 use crate::keys::{MasterKey, WrapAad};
 use crate::names::{ObjectKey, ObjectUid, UserId};
 use crate::pipeline::PipelineOptions;
-use crate::rows::{BucketRow, ContentHeaders, ETag, LiveObject, Lock, ObjectBody, PartPlace, PartRef, Sse};
+use crate::rows::{BucketRow, ETag, LiveObject, ObjectBody, PartPlace, PartRef};
 use crate::tables::{CopySource, NewBucket, NewObject, Precondition};
 
 const EVERY_MS: u64 = 600_000;
@@ -41,19 +41,7 @@ impl World {
     }
 
     fn new_object(&self, uid: ObjectUid, body: ObjectBody) -> NewObject {
-        let live = LiveObject {
-            size: 1,
-            etag: ETag::single([0; 16]),
-            headers: ContentHeaders::default(),
-            user_meta: Vec::new(),
-            tags: Vec::new(),
-            acl: None,
-            lock: Lock::default(),
-            sse: Sse::Implicit,
-            checksum: None,
-            storage_class: None,
-            body,
-        };
+        let live = LiveObject::plain(1, ETag::single([0; 16]), body);
         NewObject { uid, owner: self.owner.clone(), live, inline: None }
     }
 

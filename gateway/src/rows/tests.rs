@@ -16,6 +16,25 @@ use crate::checksum::{Checksum, ChecksumKind, ChecksumScope};
 use crate::keys::{SealedSecret, WrappedKey};
 use crate::names::{BucketId, BucketName, ObjectUid, UserId, VersionId};
 
+impl LiveObject {
+    /// With nothing beside these.
+    pub(crate) fn plain(size: u64, etag: ETag, body: ObjectBody) -> Self {
+        Self {
+            size,
+            etag,
+            headers: ContentHeaders::default(),
+            user_meta: Vec::new(),
+            tags: Vec::new(),
+            acl: None,
+            lock: Lock::default(),
+            sse: Sse::Implicit,
+            checksum: None,
+            storage_class: None,
+            body,
+        }
+    }
+}
+
 /// Makes rows of every shape out of a seed.
 struct Make(StdRng);
 

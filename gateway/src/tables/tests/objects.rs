@@ -1,10 +1,10 @@
 use nodio_codec::DataKey;
 
-use super::world::{key, live, master, none};
+use super::world::{OBJECT_BYTES, key, master, none};
 use super::*;
 use crate::keys::WrapAad;
 use crate::names::ObjectUid;
-use crate::rows::{ETag, ObjectBody, PartPlace};
+use crate::rows::{ETag, LiveObject, ObjectBody, PartPlace};
 
 #[tokio::test]
 async fn an_object_is_found_replaced_and_deleted() {
@@ -55,7 +55,7 @@ async fn an_empty_object_has_no_parts() {
     let new = NewObject {
         uid: ObjectUid::new(1),
         owner: world.owner.clone(),
-        live: live(ETag::single([1; 16]), ObjectBody::Empty),
+        live: LiveObject::plain(OBJECT_BYTES, ETag::single([1; 16]), ObjectBody::Empty),
         inline: None,
     };
     let row = world.tables.put_object(&world.bucket, &key("a"), &new, &none(), 1).await.unwrap().row;
@@ -106,7 +106,7 @@ async fn a_copy_into_another_bucket_outlives_the_first_bucket() {
     let new = NewObject {
         uid: ObjectUid::new(1),
         owner: world.owner.clone(),
-        live: live(ETag::single([0; 16]), ObjectBody::Empty),
+        live: LiveObject::plain(OBJECT_BYTES, ETag::single([0; 16]), ObjectBody::Empty),
         inline: None,
     };
     let source = CopySource { bucket: &world.bucket, key: &key("a"), row: &row };

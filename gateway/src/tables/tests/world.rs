@@ -19,6 +19,9 @@ use crate::rows::{
 
 pub(super) const MIB: u64 = 1024 * 1024;
 
+/// What every object says of its length.
+pub(super) const OBJECT_BYTES: u64 = 100;
+
 /// Lets other tasks in at random before every call, so that a single thread sees all kinds of interleavings.
 pub(super) struct Shuffled<S>(pub(super) S);
 
@@ -123,7 +126,12 @@ impl World {
     pub(super) fn object(&self, at: &ObjectKey) -> NewObject {
         let uid = ObjectUid::new(self.now());
         let part = self.part(at, uid, 1, 100);
-        NewObject { uid, owner: self.owner.clone(), live: live(ETag::single(part.md5), ObjectBody::Single(part)), inline: None }
+        NewObject {
+            uid,
+            owner: self.owner.clone(),
+            live: LiveObject::plain(OBJECT_BYTES, ETag::single(part.md5), ObjectBody::Single(part)),
+            inline: None,
+        }
     }
 
     pub(super) fn inline_object(&self, at: &ObjectKey, sealed: &'static [u8]) -> NewObject {
@@ -161,8 +169,12 @@ impl World {
         let row = self.get(from).await?;
         // Of any age: gateways' clocks differ, so a copy's references may sort before its source's.
         let uid = ObjectUid::new(rand::random_range(0..10_000));
-        let new =
-            NewObject { uid, owner: self.owner.clone(), live: live(ETag::single([0; 16]), ObjectBody::Empty), inline: None };
+        let new = NewObject {
+            uid,
+            owner: self.owner.clone(),
+            live: LiveObject::plain(OBJECT_BYTES, ETag::single([0; 16]), ObjectBody::Empty),
+            inline: None,
+        };
         let source = CopySource { bucket: &self.bucket, key: &key(from), row: &row };
         let put = self.tables.copy_object(source, (&self.bucket, &key(to)), new, &none(), self.now()).await?;
         Ok(put.row)
@@ -273,22 +285,6 @@ fn keys_of(rows: Vec<Row>) -> BTreeSet<Bytes> {
 pub(super) fn new_bucket(name: &str, owner: &UserId) -> NewBucket {
     let name = BucketName::parse(name).unwrap();
     NewBucket { name, owner: owner.clone(), region: "us-east-1".to_owned(), object_lock: false, acl: None }
-}
-
-pub(super) fn live(etag: ETag, body: ObjectBody) -> LiveObject {
-    LiveObject {
-        size: 100,
-        etag,
-        headers: ContentHeaders::default(),
-        user_meta: Vec::new(),
-        tags: Vec::new(),
-        acl: None,
-        lock: Lock::default(),
-        sse: Sse::Implicit,
-        checksum: None,
-        storage_class: None,
-        body,
-    }
 }
 
 pub(super) fn completion(parts: &[PartRef]) -> Completion {
