@@ -66,11 +66,11 @@ fn fit(row: &SegmentRow, done: &Rebuilt) -> Fit {
     }
 }
 
-/// The row with the new holder; the donor that pushed it goes only if the new one is there.
+/// The row with the new holder; the donor that pushed it goes only if the new one is there, and still counts.
 fn with(row: &SegmentRow, done: &Rebuilt, view: impl Fn(NodeId) -> View) -> SegmentRow {
     let mut row = row.clone();
     let holders = &mut row.shards[usize::from(done.position)].holders;
-    if view(done.node).up {
+    if view(done.node).up && view(done.node).is_live() {
         holders.retain(|node| Some(*node) != done.replaces);
     }
     holders.push(done.node);
@@ -138,6 +138,9 @@ mod tests {
         let pushed = |node| Rebuilt { replaces: Some(NodeId(3)), ..rebuilt(0, 2, node) };
         record(&*store, &pushed(104), view, 5).await.expect("recorded");
         assert_eq!(named(&*store, 0).await[2], [3, 104], "the receiver went away: both stay");
+        let refused = |id: NodeId| View { up: true, ..view(id) };
+        record(&*store, &pushed(305), refused, 5).await.expect("recorded");
+        assert_eq!(named(&*store, 0).await[2], [3, 104], "the receiver was refused meanwhile: it is as if it had not been");
         let light = |id: NodeId| View { weight: if id.0 == 5 { 0.1 } else { 1.0 }, ..view(id) };
         record(&*store, &pushed(5), light, 6).await.expect("recorded");
         assert_eq!(named(&*store, 0).await[2], [104, 5], "a move is a move, whatever the records say");

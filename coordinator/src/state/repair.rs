@@ -72,7 +72,7 @@ pub(crate) fn survey(row: &SegmentRow, margin: usize, forced: bool, view: impl F
     let numbered = (0u8..).zip(&row.shards);
     let positions: Vec<u8> = numbered.filter(|(_, place)| needs_mending(place)).map(|(position, _)| position).collect();
     match positions.is_empty() {
-        true if has_surplus(row, view) => Verdict::Tidy,
+        true if has_surplus(row, &view) => Verdict::Tidy,
         true => Verdict::Whole,
         false if live < row.code.k() => Verdict::Stuck,
         false => Verdict::Mend { positions },
