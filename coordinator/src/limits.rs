@@ -31,6 +31,8 @@ pub(crate) const SETBACK_NODES_MAX: usize = 4;
 /// Shortest and longest pause before such a segment is tried again, milliseconds.
 pub(crate) const SETBACK_PAUSE_MS_MIN: u64 = 500;
 pub(crate) const SETBACK_PAUSE_MS_MAX: u64 = 5 * 60 * 1000;
+/// Time for which a donor that counts for nothing anyway isn't read again for a segment it was of no use to, milliseconds.
+pub(crate) const SETBACK_SHUN_MS: u64 = 6 * 60 * 60 * 1000;
 /// Segments of the mend queue that are looked at together.
 pub(crate) const PLAN_WINDOW_SEGMENTS: usize = 512;
 /// Receivers tried for one shard before it waits for the next round.

@@ -1,7 +1,8 @@
 //! Shards that are there, and belong elsewhere.
 
-use nodio_wire::api::{StandingState, Work};
+use nodio_wire::api::{Drain, StandingState, Work};
 use nodio_wire::fleet::Fleet;
+use nodio_wire::{NodeId, SegmentId};
 
 use super::{LOST_MS, Network, code, config, part};
 use crate::config::{CoordinatorConfig, DomainRule};
@@ -100,6 +101,42 @@ async fn a_refused_donor_counts_for_nothing_and_is_replaced() {
     assert!(held > 0 && network.named(2).await == 0 && network.donor(2).held.is_empty());
     assert_eq!(network.status().await.repair.rebuilt, held);
     network.assert_settled().await;
+}
+
+/// A network with a segment that lacks one shard more than it can, of a donor that was given up for good and comes back with `holds`.
+async fn given_up(holds: bool) -> (Network, u32) {
+    let mut network = Network::new(9, config()).await;
+    network.put(part(1), code(4, 6), 1).await.expect("written");
+    let holders = network.holders(SegmentId { part: part(1), index: 0 }).await;
+    holders[..3].iter().for_each(|donor| network.donor(*donor).up = false);
+    network.run(5).await;
+    let given_up = holders[0];
+    let drain = Drain { node: NodeId(given_up), cancel: false, reason: None };
+    assert_eq!(network.coordinator.drain(drain).await.expect("given up").state, StandingState::Released);
+    network.run(5).await;
+    assert_eq!(network.status().await.segments.lost, 1);
+    if !holds {
+        network.donor(given_up).held.clear();
+    }
+    network.donor(given_up).up = true;
+    (network, given_up)
+}
+
+#[tokio::test]
+async fn a_stuck_segment_is_mended_from_a_donor_that_was_given_up_and_came_back() {
+    let (mut network, given_up) = given_up(true).await;
+    network.run(8).await;
+    let status = network.status().await;
+    assert_eq!((status.segments.full, status.repair.rebuilt), (1, 3), "{status:?}");
+    assert_eq!(network.named(given_up).await, 0, "and isn't needed any more");
+    assert!(network.handed.iter().all(|(node, _)| node.0 != given_up), "nor given work");
+}
+
+#[tokio::test]
+async fn one_that_came_back_with_nothing_is_not_read_in_vain_for_ever() {
+    let (mut network, _) = given_up(false).await;
+    network.run(300).await;
+    assert_eq!((network.status().await.segments.lost, network.rebuilds().len()), (1, 1));
 }
 
 #[tokio::test]

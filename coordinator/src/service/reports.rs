@@ -99,8 +99,18 @@ impl Coordinator {
                 node.reconcile.wanted = true;
             }
         }
+        self.shun(mending, &others);
         self.forget(&own, |_, _| true).await?;
         self.forget(&others, |row, _| at_quorum(row, |id| self.presence(id))).await
+    }
+
+    /// A source of the last resort that was of no use: reading `k - 1` others in vain with every try would be for ever.
+    fn shun(&self, mending: &Mending, faults: &[Fault]) {
+        let (now, mut state) = (self.now(), self.state());
+        let useless: Vec<NodeId> = faults.iter().map(|fault| fault.node).filter(|id| state.nodes.view(*id).dismissed).collect();
+        if !useless.is_empty() {
+            state.tasks.setbacks.note(mending.segment, useless, now);
+        }
     }
 }
 

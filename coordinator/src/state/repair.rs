@@ -5,7 +5,8 @@
 //!   asked for it.
 //! - The receiver is Up, has room, holds no shard of the segment, and lies in a domain of which that is true too; if no such
 //!   domain is left, in any. Never two shards of a segment on one donor.
-//! - Below `k` live shards nothing can be rebuilt until a donor returns.
+//! - Below `k` live shards, those of donors that are there and count for nothing (refused, released) are read as well: what they hand out
+//!   is checked like anything else. Where that isn't enough either, nothing can be rebuilt until a donor returns.
 //!
 //! The order of the queue, soonest first:
 //! ```text
@@ -22,7 +23,7 @@ use super::liveness::Presence;
 use super::placement::Need;
 use super::surplus::has_surplus;
 use super::tasks::Source;
-use super::view::{View, best_holder};
+use super::view::{View, best_holder, best_of};
 use crate::tables::{Place, SegmentRow};
 
 /// What is to be done about a segment now.
@@ -34,7 +35,7 @@ pub(crate) enum Verdict {
     Mend { positions: Vec<u8> },
     /// Nothing is missing, and some position has a holder too many.
     Tidy,
-    /// Too few live shards to rebuild from.
+    /// Too few shards that can be read to rebuild from.
     Stuck,
 }
 
@@ -74,7 +75,7 @@ pub(crate) fn survey(row: &SegmentRow, margin: usize, forced: bool, view: impl F
     match positions.is_empty() {
         true if has_surplus(row, &view) => Verdict::Tidy,
         true => Verdict::Whole,
-        false if live < row.code.k() => Verdict::Stuck,
+        false if live < row.code.k() && sources(row, &view).len() < row.code.k() => Verdict::Stuck,
         false => Verdict::Mend { positions },
     }
 }
@@ -121,10 +122,18 @@ pub(crate) fn at_quorum(row: &SegmentRow, presence: impl Fn(NodeId) -> Presence)
     live(row, presence) >= row.code.write_quorum()
 }
 
-/// The live shards that a rebuild may read: of each position the best.
+/// The shards that a rebuild may read, of each position the best: the live ones, and where these are too few those of the last resort.
 pub(crate) fn sources(row: &SegmentRow, view: impl Fn(NodeId) -> View) -> Vec<Source> {
+    let live = gather(row, &view, View::is_live);
+    if live.len() >= row.code.k() {
+        return live;
+    }
+    gather(row, &view, |seen| seen.is_live() || seen.is_last_resort())
+}
+
+fn gather(row: &SegmentRow, view: impl Fn(NodeId) -> View, may: impl Fn(&View) -> bool) -> Vec<Source> {
     let best = |(position, place): (u8, &Place)| {
-        let (node, _) = best_holder(place, &view).filter(|(_, view)| view.is_live())?;
+        let (node, _) = best_of(place, &view, &may)?;
         Some(Source { position, shard: place.id, node })
     };
     (0u8..).zip(&row.shards).filter_map(best).collect()
@@ -216,6 +225,22 @@ mod tests {
         assert_eq!(verdict(4, &[1, 2, 3, 104, 105, 206]), Verdict::Stuck);
         assert_eq!(verdict(1, &[101]), Verdict::Stuck);
         assert_eq!(verdict(1, &[1]), Verdict::Whole);
+    }
+
+    #[test]
+    fn below_k_a_donor_that_counts_for_nothing_is_read_if_it_is_there() {
+        let there = |id: NodeId| View { up: id.0 < 100 || id.0 >= 300, ..view(id) };
+        let positions =
+            |row: &SegmentRow| sources(row, there).iter().map(|source| (source.position, source.node.0)).collect::<Vec<_>>();
+        let mut one = row(4, &[1, 2, 3, 304, 205, 106]);
+        assert_eq!(survey(&one, 0, false, view), Verdict::Stuck, "it isn't there");
+        assert_eq!(survey(&one, 0, false, there), mend(&[3, 4, 5]));
+        assert_eq!(positions(&one), [(0, 1), (1, 2), (2, 3), (3, 304)]);
+        one.shards[3].holders = vec![NodeId(304), NodeId(104)];
+        assert_eq!(positions(&one)[3], (3, 304), "one that may return can't be read now");
+        one.shards[4].holders = vec![NodeId(4)];
+        assert_eq!(positions(&one).len(), 4, "with enough that count it is left alone");
+        assert_eq!(positions(&one)[3], (4, 4));
     }
 
     #[test]

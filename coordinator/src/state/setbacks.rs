@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use nodio_wire::{NodeId, SegmentId, UnixMs};
 
-use crate::limits::{SETBACK_NODES_MAX, SETBACK_PAUSE_MS_MAX, SETBACK_PAUSE_MS_MIN, SETBACKS_MAX};
+use crate::limits::{SETBACK_NODES_MAX, SETBACK_PAUSE_MS_MAX, SETBACK_PAUSE_MS_MIN, SETBACK_SHUN_MS, SETBACKS_MAX};
 
 #[derive(Debug, Clone, Default)]
 struct Setback {
@@ -45,6 +45,12 @@ impl Setbacks {
         self.known.get(segment).is_some_and(|setback| now < setback.until)
     }
 
+    /// True if the donor failed at this segment within the last hours.
+    pub(crate) fn shuns(&self, segment: &SegmentId, node: NodeId, now: UnixMs) -> bool {
+        let lately = |setback: &&Setback| now < setback.until.saturating_add(SETBACK_SHUN_MS);
+        self.known.get(segment).filter(lately).is_some_and(|setback| setback.nodes.contains(&node))
+    }
+
     /// Donors better not asked again for this segment, if there are others.
     pub(crate) fn nodes_of(&self, segment: &SegmentId) -> &[NodeId] {
         self.known.get(segment).map_or(&[], |setback| &setback.nodes)
@@ -72,6 +78,8 @@ mod tests {
         }
         assert_eq!(setbacks.nodes_of(&segment(0)).len(), SETBACK_NODES_MAX);
         assert!(setbacks.nodes_of(&segment(0)).contains(&NodeId(39 % 6)) && !setbacks.rests(&segment(1), 0));
+        let shuns = |node: u32, later: u64| setbacks.shuns(&segment(0), NodeId(node), now + later);
+        assert!(shuns(39 % 6, SETBACK_SHUN_MS - 1) && !shuns(39 % 6, SETBACK_SHUN_MS) && !shuns(77, 0));
         setbacks.clear(&segment(0));
         assert!(setbacks.nodes_of(&segment(0)).is_empty());
     }

@@ -16,12 +16,12 @@ pub(crate) struct View {
     pub presence: Presence,
     /// Heard in time: it can be given work.
     pub up: bool,
-    /// Up, and since it was last away, or the coordinator started, what it holds was seen to agree with the map: its copy is good enough for
-    /// another to be given up.
+    /// Up, counted, and since it was last away, or the coordinator started, what it holds was seen to agree with the map: its copy is good
+    /// enough for another to be given up.
     pub sure: bool,
     /// Still read, and to be emptied.
     pub draining: bool,
-    /// Refused, released or unknown: what it holds counts for nothing, and never will.
+    /// Refused, released or unknown: what it holds counts for nothing. See [`Self::is_last_resort`].
     pub dismissed: bool,
     /// See [`super::record::Record::weight`].
     pub weight: f64,
@@ -44,9 +44,9 @@ impl View {
         Self {
             presence: node.presence(),
             up: node.liveness.is_up(),
-            sure: node.liveness.is_up() && node.checked,
+            sure: node.liveness.is_up() && node.checked && !node.is_out(),
             draining: node.standing.state == StandingState::Draining,
-            dismissed: matches!(node.standing.state, StandingState::Refused | StandingState::Released),
+            dismissed: node.is_out(),
             weight: node.record.weight(),
             domain: node.domain_number,
         }
@@ -54,6 +54,11 @@ impl View {
 
     pub(crate) fn is_live(&self) -> bool {
         self.presence == Presence::Live
+    }
+
+    /// Not counted on, and there: it may still hand out a shard that is to be had nowhere else.
+    pub(crate) fn is_last_resort(&self) -> bool {
+        self.dismissed && self.up
     }
 
     /// What its shards count for in the long run: one that is to leave isn't waited for.
@@ -64,9 +69,10 @@ impl View {
         }
     }
 
-    /// Greater is better to read from: Live before Away before Gone, then by weight.
+    /// Greater is better to read from: Live before Away before Gone, there before not there, then by weight.
     fn compare(&self, other: &Self) -> Ordering {
-        rank(self.presence).cmp(&rank(other.presence)).then(self.weight.total_cmp(&other.weight))
+        let place = |seen: &Self| (rank(seen.presence), seen.is_last_resort());
+        place(self).cmp(&place(other)).then(self.weight.total_cmp(&other.weight))
     }
 }
 
@@ -86,8 +92,13 @@ impl Nodes {
 
 /// The holder to read a shard from.
 pub(crate) fn best_holder(place: &Place, view: impl Fn(NodeId) -> View) -> Option<(NodeId, View)> {
+    best_of(place, view, |_| true)
+}
+
+/// The best of those holders that `may` lets through.
+pub(crate) fn best_of(place: &Place, view: impl Fn(NodeId) -> View, may: impl Fn(&View) -> bool) -> Option<(NodeId, View)> {
     let holders = place.holders.iter().map(|node| (*node, view(*node)));
-    holders.max_by(|(_, a), (_, b)| a.compare(b))
+    holders.filter(|(_, seen)| may(seen)).max_by(|(_, a), (_, b)| a.compare(b))
 }
 
 #[cfg(test)]
@@ -134,7 +145,10 @@ pub(crate) mod tests {
         nodes.get_mut(NodeId(1)).expect("known").standing.state = StandingState::Draining;
         nodes.get_mut(NodeId(2)).expect("known").standing.state = StandingState::Refused;
         assert!(nodes.view(NodeId(1)).draining && nodes.view(NodeId(1)).is_live());
-        assert!(nodes.view(NodeId(2)).dismissed && !nodes.view(NodeId(2)).is_live());
+        nodes.get_mut(NodeId(2)).expect("known").checked = true;
+        let refused = nodes.view(NodeId(2));
+        assert!(refused.dismissed && !refused.is_live() && refused.is_last_resort());
+        assert!(!refused.sure, "its copy is no reason to give up another, nor is it given up while it is the only one there");
         nodes.heard(NodeId(1), true, 5);
         assert_eq!((nodes.view(NodeId(1)).presence, nodes.view(NodeId(1)).prospect()), (Presence::Away, Presence::Gone));
     }

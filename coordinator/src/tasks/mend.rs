@@ -53,7 +53,10 @@ impl Coordinator {
             let nobody = missing.len() == positions.len() && self.nobody_fits(need);
             return Ok(if nobody { Planned::Nobody } else { Planned::Later });
         }
-        let sources = sources(row, |id| self.view(id));
+        let sources = self.sources(segment, row);
+        if sources.len() < row.code.k() {
+            return Ok(Planned::Later);
+        }
         let Some(worker) = self.worker(segment, &targets, &sources) else { return Ok(Planned::Later) };
         let how = How::Rebuild { code: row.code, sources };
         let mending = Mending { segment: *segment, shard_bytes: row.shard_bytes, targets, how, urgency, relieves: None };
@@ -78,7 +81,7 @@ impl Coordinator {
             let most = usize::from(self.config.rebuilds_per_donor);
             (state.nodes.view(from).up && !failed, state.tasks.load_of(from) >= most)
         };
-        let sources = sources(row, |id| self.view(id));
+        let sources = self.sources(&segment, row);
         let (worker, how) = match pushes {
             true if busy => return Ok(Planned::Later),
             true => (from, How::Push),
@@ -89,11 +92,20 @@ impl Coordinator {
         Ok(self.give(worker, mending))
     }
 
+    /// What a rebuild may read now. Who counts for nothing and was found not to have this segment's shard isn't read at every try.
+    fn sources(&self, segment: &SegmentId, row: &SegmentRow) -> Vec<Source> {
+        let (now, state) = (self.now(), self.state());
+        let mut sources = sources(row, |id| state.nodes.view(id));
+        sources
+            .retain(|source| !state.nodes.view(source.node).dismissed || !state.tasks.setbacks.shuns(segment, source.node, now));
+        sources
+    }
+
     /// Who does a rebuild: a receiver, for it saves one transfer; of those who failed at this segment lately nobody, if there is another.
     fn worker(&self, segment: &SegmentId, targets: &[Aim], sources: &[Source]) -> Option<NodeId> {
         let state = self.state();
         let failed = state.tasks.setbacks.nodes_of(segment);
-        let can = |node: &NodeId| !failed.contains(node) && state.nodes.view(*node).up;
+        let can = |node: &NodeId| !failed.contains(node) && state.nodes.view(*node).up && !state.nodes.view(*node).dismissed;
         let mut receivers = targets.iter().map(|aim| aim.node).filter(can);
         let mut holders = sources.iter().map(|source| source.node).filter(can);
         receivers.next().or_else(|| holders.next()).or_else(|| targets.first().map(|aim| aim.node))

@@ -185,11 +185,11 @@ fn place_of(belongs: u8, at: u8, verdict: &Verdict, forced: bool) -> u8 {
     }
 }
 
-/// Changes when some donor comes, goes, or begins or ceases to take shards.
+/// Changes when some donor comes, goes, or begins or ceases to take shards or to be of use at all.
 fn fleet_of(state: &State) -> u64 {
     let mut hasher = DefaultHasher::new();
     for node in state.nodes.all() {
-        (node.id, node.presence() as u8, node.takes_shards(), node.domain_number).hash(&mut hasher);
+        (node.id, node.presence() as u8, node.liveness.is_up(), node.takes_shards(), node.domain_number).hash(&mut hasher);
     }
     hasher.finish()
 }
