@@ -36,7 +36,7 @@ pub(crate) struct Node {
     pub space: Space,
     pub faults: u64,
     pub reconcile: Reconcile,
-    /// Its shards were seen to agree with the map since it was last away, or since the start.
+    /// Its shards were seen to agree with the map since it was last away, or since its or the coordinator's start.
     pub checked: bool,
     pub record: Record,
     pub recent: Recent,

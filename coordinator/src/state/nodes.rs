@@ -47,7 +47,8 @@ impl Nodes {
         (domain, number)
     }
 
-    /// A donor registered: a new one, or a known one that started again. Of the latter all that was learned stays.
+    /// A donor registered: a new one, or a known one that started again. Of the latter all that was learned stays, but for what it holds: its
+    /// disk may be another.
     pub(crate) fn registered(&mut self, id: NodeId, row: &NodeRow, now: UnixMs) {
         let (domain, domain_number) = self.domain(id, row);
         let Some(node) = self.get_mut(id) else { return self.load(id, row, now) };
@@ -56,6 +57,7 @@ impl Nodes {
         node.version.clone_from(&row.version);
         node.space.capacity = row.capacity_bytes;
         node.reconcile = Reconcile { due: now, ..Reconcile::default() };
+        node.checked = false;
     }
 
     pub(crate) fn get(&self, id: NodeId) -> Option<&Node> {
@@ -276,11 +278,13 @@ pub(crate) mod tests {
     #[test]
     fn registering_again_keeps_state_and_takes_the_new_address() {
         let mut nodes = up(1, 1 << 20);
+        nodes.get_mut(NodeId(1)).expect("known").checked = true;
         let moved = NodeRow { addr: "http://10.9.9.9:1".into(), ..row(1) };
         nodes.registered(NodeId(1), &moved, 50);
         let node = nodes.get(NodeId(1)).expect("known");
         assert_eq!((node.addr.as_str(), node.domain.as_str()), ("http://10.9.9.9:1", "net:10.9.9.0/24"));
         assert!(node.liveness.is_up() && node.space.available() > 0);
+        assert!(!node.checked, "started so soon that nobody missed it, it may have lost all it had");
         assert_eq!(nodes.next_id(), NodeId(2));
         assert_eq!(nodes.by_nonce(&[1; 16]), Some(NodeId(1)));
     }

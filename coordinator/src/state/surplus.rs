@@ -7,7 +7,7 @@
 //!   2          e Refused or Draining, f Live   e
 //!   3          more than HOLDERS_MAX        those away, the longest named first
 //! ```
-//! The last Live holder of a position never goes, and Live means here: seen to hold what the map says since it was last away, or since the
+//! The last Live holder of a position never goes, and Live means here: seen to hold what the map says since it was last away, or since it or the
 //! coordinator started. A donor that was only heard neither goes nor lets another go.
 
 use nodio_wire::NodeId;

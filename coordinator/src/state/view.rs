@@ -16,8 +16,8 @@ pub(crate) struct View {
     pub presence: Presence,
     /// Heard in time: it can be given work.
     pub up: bool,
-    /// Up, counted, and since it was last away, or the coordinator started, what it holds was seen to agree with the map: its copy is good
-    /// enough for another to be given up.
+    /// Up, counted, and since it was last away, or it or the coordinator started, what it holds was seen to agree with the map: its copy is
+    /// good enough for another to be given up.
     pub sure: bool,
     /// Still read, and to be emptied.
     pub draining: bool,
