@@ -124,6 +124,29 @@ async fn what_a_donor_lost_unnoticed_is_found_by_its_inventory() {
 }
 
 #[tokio::test]
+async fn a_donor_that_lost_its_copy_does_not_cost_another_the_last_one() {
+    let mut network = Network::new(3, config()).await;
+    network.put(part(1), code(1, 2), 1).await.expect("written");
+    let holders = network.holders(first(1)).await;
+    let third = (1..=3).find(|donor| !holders.contains(donor)).expect("one is free");
+    network.donor(holders[0]).up = false;
+    network.run(BEATS_TO_LOST).await;
+    assert_eq!(network.named(third).await, 1, "rebuilt there");
+    network.donor(holders[1]).up = false;
+    network.run(5).await;
+    network.donor(third).held.clear();
+    network.run(25).await;
+    assert_eq!(network.named(third).await, 1, "its name is all that is left");
+    network.make_light([holders[0]]);
+    network.donor(holders[0]).up = true;
+    network.run(12).await;
+    assert_eq!(network.donor(holders[0]).held.len(), 1, "the lighter holder, and the only one");
+    network.donor(holders[1]).up = true;
+    network.run(40).await;
+    network.assert_settled().await;
+}
+
+#[tokio::test]
 async fn released_parts_leave_nothing_behind() {
     let mut network = Network::new(6, config()).await;
     for number in 1..=4 {

@@ -137,26 +137,28 @@ impl Coordinator {
                 node.reconcile.wanted = true;
             }
         }
-        self.forget_if_readable(missing).await
+        self.forget_if_readable(missing).await.map(drop)
     }
 
     /// Forgets shards of segments that stay readable without them. Of others the name is kept: it costs failed reads, and the shard may
-    /// come back to light.
-    pub(crate) async fn forget_if_readable(&self, faults: &[Fault]) -> Result<(), StoreError> {
+    /// come back to light. Returns how many were forgotten.
+    pub(crate) async fn forget_if_readable(&self, faults: &[Fault]) -> Result<u64, StoreError> {
         self.forget(faults, |row, _| readable(row, |id| self.presence(id))).await
     }
 
-    /// Forgets shards that donors don't have, and counts it against them.
-    pub(crate) async fn forget(&self, faults: &[Fault], allows: impl Fn(&SegmentRow, &[u8]) -> bool) -> Result<(), StoreError> {
+    /// Forgets shards that donors don't have, and counts it against them. Returns how many were forgotten.
+    pub(crate) async fn forget(&self, faults: &[Fault], allows: impl Fn(&SegmentRow, &[u8]) -> bool) -> Result<u64, StoreError> {
         let counts = forget::forget(&*self.store, faults, allows, self.now()).await?;
         let mut state = self.state();
+        let mut total = 0;
         for (id, count) in counts {
+            total += count;
             if let Some(node) = state.nodes.get_mut(id) {
                 node.faults += count;
                 tracing::warn!(node = %id, addr = node.addr, shards = count, "shards were missing or corrupt");
             }
         }
-        Ok(())
+        Ok(total)
     }
 
     /// The first part behind `after`, by its first segment.

@@ -3,7 +3,8 @@
 //! ```text
 //!   digests of all ranges ─► those that differ ─► their shards, a page each ─► surplus    named nowhere: into the donor's trash
 //!                                                                              restore    named, but in the trash: out of it
-//!                                                                              missing    named, but not held: forgotten and mended
+//!                                                                              missing    named, but not held: forgotten and mended,
+//!                                                                                         unless nothing else is left to name
 //! ```
 //! Whatever a donor sends, memory stays within one page of rows and one request: the map's side is walked in step with its own.
 
@@ -30,6 +31,7 @@ impl Coordinator {
             return Err(ServiceError::Refused(format!("2^bits ranges are wanted, and at most {RANGE_BITS_MAX} bits")));
         }
         self.must_know(digests.node)?;
+        self.lacks(digests.node, false);
         let differing = self.differing(&digests).await?;
         if differing.is_empty() {
             self.reconciled(digests.node);
@@ -89,7 +91,9 @@ impl Coordinator {
             let (rows, left) = page(&*self.store, range, PAGE_ROWS).await?;
             let faults = judge_page(inventory.node, &held, &rows, settle_ms, now, &mut named)?;
             missing += faults.len();
-            self.forget_if_readable(&faults).await?;
+            if self.forget_if_readable(&faults).await? < faults.len() as u64 {
+                self.lacks(inventory.node, true);
+            }
             rest = left;
         }
         Ok((named, missing))
@@ -122,10 +126,18 @@ impl Coordinator {
         self.state().nodes.get(node).map(|_| ()).ok_or(ServiceError::UnknownNode(node))
     }
 
+    /// Notes whether the comparison under way has met what the donor lacks and is still named for.
+    fn lacks(&self, node: NodeId, lacks: bool) {
+        if let Some(node) = self.state().nodes.get_mut(node) {
+            node.reconcile.lacks = lacks;
+        }
+    }
+
+    /// The comparison is through. A donor that is named for what it lacks isn't seen to hold what the map says.
     fn reconciled(&self, node: NodeId) {
         if let Some(node) = self.state().nodes.get_mut(node) {
             node.reconcile.wanted = false;
-            node.checked = true;
+            node.checked = !std::mem::take(&mut node.reconcile.lacks);
         }
     }
 }

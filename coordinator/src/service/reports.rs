@@ -101,7 +101,7 @@ impl Coordinator {
         }
         self.shun(mending, &others);
         self.forget(&own, |_, _| true).await?;
-        self.forget(&others, |row, _| at_quorum(row, |id| self.presence(id))).await
+        self.forget(&others, |row, _| at_quorum(row, |id| self.presence(id))).await.map(drop)
     }
 
     /// A source of the last resort that was of no use: reading `k - 1` others in vain with every try would be for ever.

@@ -245,6 +245,8 @@ pub(crate) struct Reconcile {
     pub expected: Option<Contents>,
     /// They differed: asked for until the last page of an inventory has come.
     pub wanted: bool,
+    /// The comparison under way met a shard that the donor lacks and that the map goes on naming it for.
+    pub lacks: bool,
 }
 
 /// A donor that changed its state.
