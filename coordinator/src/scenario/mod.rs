@@ -128,6 +128,7 @@ impl Network {
         let this = &self.coordinator;
         this.liveness_step().await.expect("liveness");
         while this.walk_step().await.expect("walk") == Progress::More {}
+        while this.count_step().await.expect("count") == Progress::More {}
         while this.plan_step().await.expect("plan") == Progress::More {}
         while this.move_step().await.expect("move") == Progress::More {}
         while this.release_step().await.expect("release") == Progress::More {}

@@ -16,7 +16,7 @@ use crate::limits::{HEARTBEAT_REPORTS_MAX, REPORTS_AT_ONCE};
 use crate::map::forget::missing_at;
 use crate::state::State;
 use crate::state::node::{Reconcile, Reported};
-use crate::state::walks::Over;
+use crate::state::walks::{Lane, Over};
 
 impl Coordinator {
     /// Takes a donor's sign of life and what it reports; answers with work, questions and its standing.
@@ -98,7 +98,7 @@ fn hear(state: &mut State, beat: &Heartbeat, now: UnixMs) -> Result<(), ServiceE
     }
     if !heard.from.is_away() && heard.to.is_away() {
         state.drop_tasks_of(beat.node);
-        state.walks.begin(Over::Node(beat.node));
+        state.walks.begin(Over::Node(beat.node), Lane::Mend);
     }
     Ok(())
 }

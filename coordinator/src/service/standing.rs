@@ -15,7 +15,7 @@ use crate::map;
 use crate::state::State;
 use crate::state::node::Node;
 use crate::state::reputation::{self, Asker, Change, Wish};
-use crate::state::walks::Over;
+use crate::state::walks::{Lane, Over};
 use crate::tables::{Kept, any_row};
 
 const GIB: f64 = (1u64 << 30) as f64;
@@ -93,7 +93,7 @@ impl Coordinator {
             state.drop_tasks_of(id);
         }
         if !matches!(to, StandingState::Vetting | StandingState::Trusted) {
-            state.walks.begin(Over::Node(id));
+            state.walks.begin(Over::Node(id), Lane::Mend);
         }
     }
 

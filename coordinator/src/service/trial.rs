@@ -138,6 +138,7 @@ impl Trial {
     async fn work(&self) {
         self.coordinator.liveness_step().await.expect("liveness");
         while self.coordinator.walk_step().await.expect("walk") == Progress::More {}
+        while self.coordinator.count_step().await.expect("count") == Progress::More {}
     }
 
     /// A beat goes by for the donors named; returns what the first is asked.

@@ -9,7 +9,7 @@ use crate::config::CoordinatorConfig;
 use crate::limits::DRAIN_WALK_BEATS;
 use crate::service::{Coordinator, lock};
 use crate::state::State;
-use crate::state::walks::Over;
+use crate::state::walks::{Lane, Over};
 
 impl Coordinator {
     pub(crate) async fn liveness_step(&self) -> Result<Progress, StoreError> {
@@ -31,7 +31,7 @@ impl Coordinator {
         let mut cursors = lock(&self.cursors);
         if now >= cursors.next_census {
             cursors.next_census = now.saturating_add(self.config.census_every_ms);
-            state.walks.begin(Over::Map);
+            state.walks.begin(Over::Map, Lane::Count);
         }
     }
 }
@@ -42,7 +42,7 @@ fn silence(state: &mut State, now: UnixMs) {
         tracing::info!(node = %change.node, from = ?change.from, to = ?change.to, "a donor's state changed");
         if change.to.is_away() {
             state.drop_tasks_of(change.node);
-            state.walks.begin(Over::Node(change.node));
+            state.walks.begin(Over::Node(change.node), Lane::Mend);
         }
     }
 }
@@ -54,7 +54,7 @@ fn begin_counts(state: &mut State, now: UnixMs, config: &CoordinatorConfig) {
     for node in nodes.all_mut().filter(|node| node.liveness.is_up() && node.reconcile.due <= now) {
         let drains = node.standing.state == StandingState::Draining;
         node.reconcile.due = now.saturating_add(if drains { draining_ms } else { config.inventory_every_ms });
-        walks.begin(Over::Node(node.id));
+        walks.begin(Over::Node(node.id), Lane::Count);
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   liveness  every half beat   silence -> Suspect, Offline, Lost; begins walks; writes since when a donor is away
-//!   walk      a page a step     a donor that went away: its segments that need mending -> r/;  one that is there: its contents counted
+//!   walk      a page a step     a donor that went away or must be emptied: its segments that need mending -> r/
+//!   count     a page a step     a donor that is there: its contents counted;  the whole map, now and then: what was missed -> r/
 //!   plan      a window a step   r/ rows, most urgent first -> rebuilds in donors' outboxes; holders too many trimmed
 //!   move      a page a step     donors that leave or shrink: their shards -> pushes in their outboxes; donors that returned: trimmed
 //!   release   a batch a step    q/ -> s/, n/, r/ gone, x/ written
@@ -37,6 +38,8 @@ pub(crate) fn spawn(coordinator: &Arc<Coordinator>, ticks: &Ticks) {
     ticks.spawn("expiry", half_beat, move || outcome(this.clone(), |c| async move { Ok(c.expiry_step()) }));
     let this = coordinator.clone();
     ticks.spawn("walk", plan_every, move || outcome(this.clone(), |c| async move { c.walk_step().await }));
+    let this = coordinator.clone();
+    ticks.spawn("count", plan_every, move || outcome(this.clone(), |c| async move { c.count_step().await }));
     let this = coordinator.clone();
     ticks.spawn("plan", plan_every, move || outcome(this.clone(), |c| async move { c.plan_step().await }));
     let this = coordinator.clone();

@@ -10,21 +10,30 @@ use crate::keyspace;
 use crate::limits::PAGE_ROWS;
 use crate::service::Coordinator;
 use crate::state::audit::{Pick, Sample, sample_size};
-use crate::state::walks::{Over, Walk};
+use crate::state::walks::{Lane, Over, Walk};
 use crate::tables::{HoldingRow, decode, page, read_segment};
 
 impl Coordinator {
-    /// One page of the walk whose turn it is, and one of the segments that an operator wants audited.
+    /// One page of the walk that mends whose turn it is.
     pub(crate) async fn walk_step(&self) -> Result<Progress, StoreError> {
+        Ok(progress(self.advance(Lane::Mend).await?))
+    }
+
+    /// One page of the count whose turn it is, and one of the segments that an operator wants audited.
+    pub(crate) async fn count_step(&self) -> Result<Progress, StoreError> {
         let fed = self.feed_audits().await?;
-        let Some(walk) = self.state().walks.take() else { return Ok(progress(fed)) };
+        Ok(progress(self.advance(Lane::Count).await? || fed))
+    }
+
+    async fn advance(&self, lane: Lane) -> Result<bool, StoreError> {
+        let Some(walk) = self.state().walks.take(lane) else { return Ok(false) };
         let over = walk.over;
         let stepped = self.walk_page(walk).await;
         if stepped.is_err() {
-            self.state().walks.begin(over);
+            self.state().walks.begin(over, lane);
         }
         stepped?;
-        Ok(progress(fed || !self.state().walks.is_empty()))
+        Ok(!self.state().walks.is_empty(lane))
     }
 
     async fn walk_page(&self, mut walk: Walk) -> Result<(), StoreError> {
