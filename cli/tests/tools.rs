@@ -176,7 +176,7 @@ audited 18 shards of 3 objects: 17 passed, 1 failed (forgotten there, and rebuil
 
 #[test]
 fn repair_waits_until_all_is_full() {
-    let run = told(RepairRun { segments: 2, queued: 1 });
+    let run = told(RepairRun { segments: 2, queued: 1, unheard: 0 });
     let first = told([segment(PART, 0, 6), segment(PART, 1, 5)]);
     let none = told([segment(PartId([2; 16]), 0, 6)]);
     let views = vec![first, none, told([segment(PART, 1, 5)]), told([segment(PART, 1, 6)])];
@@ -191,7 +191,7 @@ fn repair_waits_until_all_is_full() {
 
 #[test]
 fn repair_says_what_is_left_and_why() {
-    let run = told(RepairRun { segments: 2, queued: 1 });
+    let run = told(RepairRun { segments: 2, queued: 1, unheard: 0 });
     let short = told([segment(PART, 0, 3), segment(PART, 1, 5)]);
     let nodes = (1..=5).map(|id| node(id, Standing::default())).collect();
     let played = Played::new(

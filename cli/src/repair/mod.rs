@@ -49,6 +49,8 @@ struct Report {
     url: String,
     segments: u64,
     queued: u64,
+    /// Of these, those whose donors were not heard lately: what is missing of them isn't known yet.
+    unheard: u64,
     /// Segments that are not full, and why; none with `--no-wait`.
     left: Vec<Left>,
 }
@@ -57,7 +59,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     let api = args.reach.operator()?;
     let mut progress = Progress::new();
     let (asked, mut watch) = ask(&args, &api, &mut progress).await?;
-    let queued = format!("{} of {} queued for repair", grouped(asked.queued), count(asked.segments, "segment"));
+    let queued = queued(&asked);
     if !args.json {
         progress.wipe();
         say(&format!("{queued}\n"));
@@ -67,7 +69,8 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     }
     let domains = if watch.is_done() { 0 } else { domains(&api).await? };
     progress.wipe();
-    let report = Report { url: args.url.to_string(), segments: asked.segments, queued: asked.queued, left: watch.left(domains) };
+    let RepairRun { segments, queued, unheard } = asked;
+    let report = Report { url: args.url.to_string(), segments, queued, unheard, left: watch.left(domains) };
     say(&if args.json { serde_json::to_string_pretty(&report)? + "\n" } else { render(&args, &report) });
     match report.left.len() {
         0 => Ok(()),
@@ -75,10 +78,18 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     }
 }
 
+fn queued(asked: &RepairRun) -> String {
+    let queued = format!("{} of {} queued for repair", grouped(asked.queued), count(asked.segments, "segment"));
+    match asked.unheard {
+        0 => queued,
+        unheard => format!("{queued}; donors of {} were not heard lately, it is mended once that is known", grouped(unheard)),
+    }
+}
+
 /// Has all of it queued, and finds what isn't full.
 async fn ask(args: &Args, api: &OperatorApi, progress: &mut Progress) -> Result<(RepairRun, Watch)> {
     let config = args.reach.gateway()?;
-    let mut asked = RepairRun { segments: 0, queued: 0 };
+    let mut asked = RepairRun { segments: 0, queued: 0, unheard: 0 };
     let mut watch = Watch::default();
     let (mut objects, mut found) = (Objects::under(&config, &args.url), 0);
     while let Some(page) = objects.next().await? {
@@ -86,7 +97,9 @@ async fn ask(args: &Args, api: &OperatorApi, progress: &mut Progress) -> Result<
         for targets in targets(&page).chunks(PARTS_PER_ASK_MAX) {
             let parts = targets.iter().map(|target| target.part).collect();
             let run = api.repair(&RepairAsk { parts }).await?;
-            asked = RepairRun { segments: asked.segments + run.segments, queued: asked.queued + run.queued };
+            asked.segments += run.segments;
+            asked.queued += run.queued;
+            asked.unheard += run.unheard;
             progress.show(&format!("asked for {}", count(asked.segments, "segment")));
             for target in targets.iter().filter(|_| !args.no_wait) {
                 look_over(api, &args.url, target, &mut watch).await?;
@@ -145,7 +158,10 @@ fn render(args: &Args, report: &Report) -> String {
         return String::new();
     }
     if report.left.is_empty() {
-        return "every segment is full\n".to_owned();
+        return match report.unheard {
+            0 => "every segment is full\n".to_owned(),
+            unheard => format!("{} may not be full: ask again when all donors were heard\n", count(unheard, "segment")),
+        };
     }
     let mut out: String = report.left.iter().take(NAMED_MAX).map(line).collect();
     if report.left.len() > NAMED_MAX {
@@ -185,7 +201,7 @@ mod tests {
             left(1, 5, Why::FewDomains { have: 5, need: 6 }),
             left(2, 5, Why::Queued),
         ];
-        let mut report = Report { url: String::new(), segments: 3, queued: 3, left: lefts };
+        let mut report = Report { url: String::new(), segments: 3, queued: 3, unheard: 0, left: lefts };
         let expected = "\
 s3://b/k   segment 0, live 3 of 6: 1 live shard must come back before it can be rebuilt
 s3://b/k   segment 1, live 5 of 6: 6 donors in different failure domains are needed, 5 take shards now
@@ -197,5 +213,8 @@ s3://b/k   segment 2, live 5 of 6: queued, and no donor has finished it yet
         assert_eq!((text.lines().count(), text.lines().last()), (21, Some("... and 5 more")));
         report.left.clear();
         assert_eq!(render(&args, &report), "every segment is full\n");
+        report.unheard = 2;
+        assert_eq!(render(&args, &report), "2 segments may not be full: ask again when all donors were heard\n");
+        assert_eq!(queued(&RepairRun { segments: 5, queued: 3, unheard: 0 }), "3 of 5 segments queued for repair");
     }
 }

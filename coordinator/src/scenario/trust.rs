@@ -139,6 +139,49 @@ async fn an_operator_need_not_wait_for_the_lost() {
 }
 
 #[tokio::test]
+async fn an_operators_repair_outlives_a_start_of_the_coordinator_before_and_after_it_was_asked_for() {
+    for asked_first in [true, false] {
+        let mut network = Network::new(9, CoordinatorConfig { repair_after_ms: 1 << 40, ..config() }).await;
+        network.put(part(1), code(2, 6), 10).await.expect("written");
+        network.donor(4).up = false;
+        network.run(5).await;
+        let named = network.named(4).await as u64;
+        let ask = || RepairAsk { parts: vec![part(1)] };
+        if asked_first {
+            network.coordinator.repair(ask()).await.expect("asked");
+        }
+        network.restart().await;
+        if !asked_first {
+            let run = network.coordinator.repair(ask()).await.expect("asked");
+            assert_eq!((run.segments, run.queued, run.unheard), (10, 10, 10), "nobody was heard yet");
+        }
+        network.run(15).await;
+        let status = network.status().await;
+        assert_eq!((status.repair.rebuilt, status.repair.queued), (named, 0), "asked first: {asked_first}");
+    }
+}
+
+#[tokio::test]
+async fn an_operators_repair_that_nobody_can_do_yet_keeps_its_place_beside_others_rows() {
+    let mut network = Network::new(6, CoordinatorConfig { repair_after_ms: 1 << 40, ..config() }).await;
+    network.put(part(1), code(2, 6), 1).await.expect("written");
+    network.donor(4).up = false;
+    network.run(5).await;
+    network.coordinator.repair(RepairAsk { parts: vec![part(1)] }).await.expect("asked");
+    network.run(2).await;
+    let holders = network.holders(segment(1, 0)).await;
+    let another = holders.iter().position(|holder| *holder != 4).expect("five others");
+    network.lose(segment(1, 0), code(2, 6), &[another]).await;
+    network.donor(holders[another]).up = false;
+    network.run(5).await;
+    network.join().await;
+    network.join().await;
+    network.run(10).await;
+    let holders = network.holders(segment(1, 0)).await;
+    assert!(!holders.contains(&4) && !holders.contains(&0), "newcomers took both: {holders:?}");
+}
+
+#[tokio::test]
 async fn a_gateway_that_slept_cannot_commit_what_is_litter_by_now() {
     for restart in [false, true] {
         let mut network = Network::new(8, config()).await;

@@ -32,7 +32,8 @@ impl Coordinator {
         queue::put(&*self.store, segments, MendRow { since: self.now(), forced: false }).await
     }
 
-    /// Has everything missing of these parts rebuilt now, without waiting for donors that may return.
+    /// Has everything missing of these parts rebuilt now, without waiting for donors that may return. What isn't known yet to be missing
+    /// or not is queued as well, until it is.
     ///
     /// # Errors
     /// [`ServiceError::Refused`] for more than `PARTS_PER_ASK_MAX` parts.
@@ -40,7 +41,7 @@ impl Coordinator {
         if ask.parts.len() > PARTS_PER_ASK_MAX {
             return Err(ServiceError::Refused(format!("more than {PARTS_PER_ASK_MAX} parts in one request")));
         }
-        let mut run = RepairRun { segments: 0, queued: 0 };
+        let mut run = RepairRun { segments: 0, queued: 0, unheard: 0 };
         for part in ask.parts {
             self.repair_part(part, &mut run).await?;
         }
@@ -54,7 +55,9 @@ impl Coordinator {
             let mut found = Vec::new();
             for row in &rows {
                 let segment: SegmentRow = decode(&row.value)?;
-                if survey(&segment, self.margin(), true, |id| self.view(id)) != Verdict::Whole {
+                let verdict = survey(&segment, self.margin(), true, |id| self.view(id));
+                run.unheard += u64::from(verdict == Verdict::Wait);
+                if verdict != Verdict::Whole {
                     found.push((keyspace::parse_segment(&row.key)?, urgency::FORCED));
                 }
             }

@@ -14,6 +14,7 @@
 //!     1          an operator asked       100 ..= 199   the others              ┘ beyond k, in quarters of a shard
 //!   200          holders too many or too close
 //!   254          no donor can take it now                255   too few live shards to rebuild from
+//!   252          the same, and an operator asked         253   the same, and an operator asked
 //! ```
 
 use nodio_wire::{NodeId, UnixMs};
@@ -35,6 +36,8 @@ pub(crate) enum Verdict {
     Mend { positions: Vec<u8> },
     /// Nothing is missing, and some position has a holder too many.
     Tidy,
+    /// An operator asked, and of some position it isn't known yet whether it is there: its donors are about to be heard, or to be Offline.
+    Wait,
     /// Too few shards that can be read to rebuild from.
     Stuck,
 }
@@ -50,6 +53,16 @@ pub(crate) mod urgency {
     pub(crate) const TAIL: u8 = 250;
     pub(crate) const BLOCKED: u8 = 254;
     pub(crate) const STUCK: u8 = 255;
+
+    /// Where what an operator asked for stands in the tail: apart, so that nobody else's row for the segment takes its place.
+    pub(crate) fn asked_for(at: u8, forced: bool) -> u8 {
+        if forced && at >= BLOCKED { at - 2 } else { at }
+    }
+
+    /// True if no donor could take it when it was looked at last.
+    pub(crate) fn is_blocked(at: u8) -> bool {
+        at == BLOCKED || at == asked_for(BLOCKED, true)
+    }
 }
 
 /// Quarters of a shard by which the light weights of its donors may put a segment below `k` and still be told from others.
@@ -73,11 +86,17 @@ pub(crate) fn survey(row: &SegmentRow, margin: usize, forced: bool, view: impl F
     let numbered = (0u8..).zip(&row.shards);
     let positions: Vec<u8> = numbered.filter(|(_, place)| needs_mending(place)).map(|(position, _)| position).collect();
     match positions.is_empty() {
+        true if forced && !row.shards.iter().all(|place| is_heard(place, &view)) => Verdict::Wait,
         true if has_surplus(row, &view) => Verdict::Tidy,
         true => Verdict::Whole,
         false if live < row.code.k() && sources(row, &view).len() < row.code.k() => Verdict::Stuck,
         false => Verdict::Mend { positions },
     }
+}
+
+/// True if a donor that holds the shard is Up: not only not given up yet, as for three beats after the coordinator's start.
+fn is_heard(place: &Place, view: &impl Fn(NodeId) -> View) -> bool {
+    place.holders.iter().any(|node| view(*node).is_live() && view(*node).up)
 }
 
 /// The best that can be hoped for from the holders of a shard.
@@ -108,6 +127,7 @@ pub(crate) fn urgency_of(verdict: &Verdict, row: &SegmentRow, margin: usize, vie
         Verdict::Whole => None,
         Verdict::Mend { .. } => Some(mend_urgency(row, margin, view)),
         Verdict::Tidy => Some(urgency::TIDY),
+        Verdict::Wait => Some(urgency::FORCED),
         Verdict::Stuck => Some(urgency::STUCK),
     }
 }
@@ -201,6 +221,20 @@ mod tests {
         assert_eq!(verdict(2, &[1, 2, 3, 104, 105, 106]), mend(&[3, 4, 5]));
         assert_eq!(verdict(2, &[1, 2, 3, 4, 0, 106]), mend(&[4]));
         assert_eq!(survey(&row(4, &[1, 2, 3, 4, 5, 106]), 0, false, view), Verdict::Whole);
+    }
+
+    #[test]
+    fn an_operator_is_not_told_that_nothing_is_missing_before_everybody_was_heard() {
+        let unheard = |id: NodeId| View { up: id.0 != 6, ..view(id) };
+        let waits = row(2, &[1, 2, 3, 4, 5, 6]);
+        assert_eq!(survey(&waits, 0, true, unheard), Verdict::Wait);
+        assert_eq!(urgency_of(&Verdict::Wait, &waits, 0, unheard), Some(urgency::FORCED));
+        assert_eq!(survey(&waits, 0, false, unheard), Verdict::Whole, "others are waited for anyway");
+        assert_eq!(
+            survey(&row(2, &[1, 2, 3, 4, 105, 6]), 0, true, unheard),
+            mend(&[4]),
+            "what is known to be missing isn't put off"
+        );
     }
 
     #[test]

@@ -128,11 +128,15 @@ impl Coordinator {
                 Planned::Later
             }
             Verdict::Whole => self.spread(one, row).await?,
-            Verdict::Stuck => Planned::Later,
+            Verdict::Stuck | Verdict::Wait => Planned::Later,
         };
         match (planned, one.at) {
-            (Planned::Nobody, at) if at < urgency::TAIL => self.put_at(one, Some(urgency::BLOCKED)).await,
-            (Planned::Given, urgency::BLOCKED) => self.put_at(one, Some(urgency::UNJUDGED)).await,
+            (Planned::Nobody, at) if at < urgency::TAIL => {
+                self.put_at(one, Some(urgency::asked_for(urgency::BLOCKED, one.mend.forced))).await
+            }
+            (Planned::Given, at) if urgency::is_blocked(at) => {
+                self.put_at(one, Some(if one.mend.forced { urgency::FORCED } else { urgency::UNJUDGED })).await
+            }
             _ => Ok(()),
         }
     }
@@ -178,10 +182,10 @@ impl Queued {
 fn place_of(belongs: u8, at: u8, verdict: &Verdict, forced: bool) -> u8 {
     const DRIFT: u8 = 4;
     match verdict {
-        Verdict::Mend { .. } if at == urgency::BLOCKED => at,
+        Verdict::Mend { .. } if urgency::is_blocked(at) => at,
         Verdict::Mend { .. } if forced => urgency::FORCED,
         Verdict::Mend { .. } if at > urgency::FORCED && at / 100 == belongs / 100 && at.abs_diff(belongs) < DRIFT => at,
-        _ => belongs,
+        _ => urgency::asked_for(belongs, forced),
     }
 }
 

@@ -155,6 +155,10 @@ pub struct RepairRun {
     /// Segments looked at, and those of them that were put on the queue.
     pub segments: u64,
     pub queued: u64,
+    /// Of these, those of which nothing is known to be missing: donors of theirs were not heard lately, as after a start of the coordinator.
+    /// They are looked at again as soon as it is known.
+    #[serde(default)]
+    pub unheard: u64,
 }
 
 /// Segments by live shards, of `k/n`. A shard is live unless its donor is Offline or Lost.
