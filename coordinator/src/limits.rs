@@ -66,6 +66,8 @@ pub(crate) const AUDIT_BURST: f64 = 4.0;
 /// Shards drawn for audits beyond those expected until the next walk, and drawn at most.
 pub(crate) const AUDIT_SAMPLE_SPARE: usize = 8;
 pub(crate) const AUDIT_SAMPLE_MAX: usize = 4096;
+/// Shards of one donor that others call missing or wrong which wait to be asked about.
+pub(crate) const AUDIT_ACCUSED_MAX: usize = 256;
 /// Heartbeats within which a question must be answered.
 pub(crate) const AUDIT_PATIENCE_BEATS: u64 = 3;
 /// Audits asked for by operators that are remembered at once.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 
 use nodio_wire::api::{
-    BadSource, Destination, Evidence, Heartbeat, HeldShard, Inventory, Outcome, RepairSource, Scrub, StoredShard, Target, Task,
-    TaskReport, Trash, Work, set_digest,
+    Answer, AuditAnswer, BadSource, Challenge, Destination, Evidence, Heartbeat, HeldShard, Inventory, Outcome, RepairSource,
+    Scrub, StoredShard, Target, Task, TaskReport, Trash, Work, set_digest,
 };
 use nodio_wire::auth::Who;
 use nodio_wire::proof::Proof;
@@ -38,11 +38,26 @@ pub(crate) struct Donor {
     pub lie: Option<Lie>,
     /// Takes work and never does it.
     pub idle: bool,
+    /// Held with a wrong byte in it, which it notices when it reads them.
+    pub rotten: HashSet<ShardId>,
+    answers: Vec<AuditAnswer>,
+    /// Found rotten and dropped.
+    dropped: Vec<ShardId>,
 }
 
 impl Donor {
     pub(super) fn new(id: NodeId) -> Self {
-        Self { id, up: true, held: BTreeMap::new(), reports: Vec::new(), capacity: ROOM, lie: None, idle: false }
+        let (held, rotten) = (BTreeMap::new(), HashSet::new());
+        let (reports, answers, dropped) = (Vec::new(), Vec::new(), Vec::new());
+        Self { id, up: true, held, reports, capacity: ROOM, lie: None, idle: false, rotten, answers, dropped }
+    }
+
+    fn read(&mut self, shard: &ShardId) -> bool {
+        if self.rotten.remove(shard) {
+            self.held.remove(shard);
+            self.dropped.push(*shard);
+        }
+        self.held.contains_key(shard)
     }
 
     pub(super) fn held_bytes(&self) -> u64 {
@@ -64,9 +79,9 @@ impl Network {
             digest: format!("{:032x}", set_digest(donor.held.keys().copied())),
             trash: Trash::default(),
             scrub: Scrub::default(),
-            answers: Vec::new(),
+            answers: std::mem::take(&mut donor.answers),
             done: std::mem::take(&mut donor.reports),
-            rotten: Vec::new(),
+            rotten: std::mem::take(&mut donor.dropped),
             slots: 8,
             leaving,
         };
@@ -78,9 +93,19 @@ impl Network {
                 self.donors[at].reports.push(report);
             }
         }
+        for challenge in reply.audits {
+            let answer = self.answer(at, challenge);
+            self.donors[at].answers.push(answer);
+        }
         if reply.reconcile_wanted {
             self.send_inventory(at).await;
         }
+    }
+
+    fn answer(&mut self, at: usize, Challenge { id, shard, slice }: Challenge) -> AuditAnswer {
+        let held = self.donors[at].read(&shard);
+        let proof = || Proof::of(&self.bytes[&shard], slice).expect("a slice");
+        AuditAnswer { id, answer: if held { Answer::Proof(proof()) } else { Answer::NotHeld } }
     }
 
     fn perform(&mut self, at: usize, task: Task) -> TaskReport {
@@ -161,7 +186,8 @@ impl Network {
     }
 
     fn has(&self, node: NodeId, shard: &ShardId) -> bool {
-        self.donors.iter().any(|donor| donor.id == node && donor.up && donor.held.contains_key(shard))
+        let has = |donor: &Donor| donor.held.contains_key(shard) && !donor.rotten.contains(shard);
+        self.donors.iter().any(|donor| donor.id == node && donor.up && has(donor))
     }
 
     async fn send_inventory(&mut self, at: usize) {

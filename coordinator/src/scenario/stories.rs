@@ -93,6 +93,46 @@ async fn a_corrupt_shard_is_deleted_and_rebuilt_even_on_the_same_donor() {
     network.assert_settled().await;
 }
 
+/// Six donors and as many more as asked for, with a segment that has just enough live shards, one of which has rotted unnoticed.
+async fn one_too_many_rotten(more: u32) -> (Network, Vec<u32>) {
+    let mut network = Network::new(6, config()).await;
+    network.put(part(1), code(4, 6), 1).await.expect("written");
+    let holders = network.holders(first(1)).await;
+    network.donor(holders[0]).rotten.insert(shard_of(first(1), code(4, 6), 0));
+    for _ in 0..more {
+        network.join().await;
+    }
+    network.run(2).await;
+    holders[4..].iter().for_each(|donor| network.donor(*donor).up = false);
+    network.run(5).await;
+    (network, holders)
+}
+
+#[tokio::test]
+async fn a_donor_accused_by_a_gateway_reads_the_shard_though_the_segment_cannot_be_read_without_it() {
+    let (mut network, holders) = one_too_many_rotten(0).await;
+    let (shard, node) = (shard_of(first(1), code(4, 6), 0), nodio_wire::NodeId(holders[0]));
+    let report = ShardReport { segment: first(1), shard, node, fault: ShardFault::Corrupt };
+    network.coordinator.report(vec![report]).await.expect("taken");
+    assert_eq!(network.named(holders[0]).await, 1, "a gateway's word isn't enough for that");
+    network.run(2).await;
+    assert_eq!((network.named(holders[0]).await, network.status().await.segments.lost), (0, 1), "the donor's own is");
+    holders[4..].iter().for_each(|donor| network.donor(*donor).up = true);
+    network.run(20).await;
+    assert!(network.donor(holders[0]).rotten.is_empty());
+    network.assert_settled().await;
+}
+
+#[tokio::test]
+async fn a_donor_accused_by_a_repairer_reads_the_shard_as_well() {
+    let (mut network, holders) = one_too_many_rotten(1).await;
+    network.run(4).await;
+    assert_eq!((network.named(holders[0]).await, network.status().await.segments.lost), (0, 1), "found by who read it in vain");
+    holders[4..].iter().for_each(|donor| network.donor(*donor).up = true);
+    network.run(20).await;
+    network.assert_settled().await;
+}
+
 #[tokio::test]
 async fn replicas_share_one_name_and_are_still_told_apart_by_donor() {
     let mut network = Network::new(6, config()).await;

@@ -84,6 +84,17 @@ impl Coordinator {
         }
     }
 
+    /// Has donors asked about shards that others call missing or wrong; what the map doesn't name them for is passed over then.
+    pub(super) fn accuse(&self, faults: &[Fault]) {
+        let mut state = self.state();
+        for fault in faults {
+            if let Some(node) = state.nodes.get_mut(fault.node) {
+                node.reconcile.wanted = true;
+                node.book.accuse(fault.shard, fault.segment);
+            }
+        }
+    }
+
     /// Questions for a heartbeat's reply.
     pub(super) async fn challenges_for(&self, id: NodeId) -> Result<Vec<Challenge>, StoreError> {
         let due = {
@@ -176,7 +187,9 @@ impl Coordinator {
         let mut state = self.state();
         let Some(node) = state.nodes.get_mut(id) else { return };
         if node.book.close(open.challenge.id).is_some() {
-            node.audited(passed);
+            if !(passed && open.pick.accused) {
+                node.audited(passed);
+            }
             let result = if passed { AuditResult::Passed } else { AuditResult::Failed };
             settle_run(&mut lock(&self.audit_runs), id, &open.pick, result);
         }
@@ -210,7 +223,7 @@ fn picks_of(run: u64, rows: &[Row]) -> Result<Vec<(NodeId, Pick)>, StoreError> {
     for row in rows {
         let segment = keyspace::parse_segment(&row.key)?;
         let placed = decode::<SegmentRow>(&row.value)?;
-        let pick = |(position, shard, node)| (node, Pick { shard, segment, position, tries: 0, run: Some(run) });
+        let pick = |(position, shard, node)| (node, Pick { shard, segment, position, tries: 0, run: Some(run), accused: false });
         picks.extend(placed.placed().map(pick));
     }
     Ok(picks)

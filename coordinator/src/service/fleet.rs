@@ -130,13 +130,10 @@ impl Coordinator {
     }
 
     /// "I don't have it" may be said by a proxy or a stranger at the donor's address, and wrong bytes may have become so on the way. It is
-    /// believed at once only while the segment stays readable without the shard; the donor itself is asked for its list either way.
+    /// believed at once only while the segment stays readable without the shard. The donor itself is asked for its list either way, and
+    /// about the very shard, while it is still named for it: it reads the whole of it to answer, and tells if it is rotten.
     pub(crate) async fn suspect(&self, missing: &[Fault]) -> Result<(), StoreError> {
-        for fault in missing {
-            if let Some(node) = self.state().nodes.get_mut(fault.node) {
-                node.reconcile.wanted = true;
-            }
-        }
+        self.accuse(missing);
         self.forget_if_readable(missing).await.map(drop)
     }
 

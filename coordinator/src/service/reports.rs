@@ -3,7 +3,8 @@
 //! ```text
 //!   stored here     proof of a slice that was drawn when the work was handed out     ┐ checked ──► map::record
 //!   stored there    the receiving donor's receipt for the ticket that was given      ┘ wrong ────► blamed, mended by another
-//!   bad sources     the accused donor is asked for its list; forgotten at once only if the segment stays at its write quorum
+//!   bad sources     the accused donor is asked for its list and about the shard; forgotten at once only if the segment stays at its write
+//!                   quorum
 //! ```
 
 use nodio_meta::StoreError;
@@ -89,16 +90,12 @@ impl Coordinator {
     }
 
     /// A donor's word about others counts only for the sources it was told to read, and at once only while the segment stays at its write
-    /// quorum without them: it may lie. The accused is asked what it holds, and that decides. Its word about itself is taken.
+    /// quorum without them: it may lie. The accused is asked what it holds, and to read the shard, and that decides. Its word about itself is taken.
     async fn take_bad_sources(&self, entry: &Entry, mending: &Mending, bad: &[BadSource]) -> Result<(), StoreError> {
         let fault = |bad: &BadSource| Fault { segment: mending.segment, shard: bad.shard, node: bad.node, corrupt: false };
         let (own, others): (Vec<Fault>, Vec<Fault>) =
             bad.iter().filter(|bad| was_told(entry, mending, bad)).map(fault).partition(|fault| fault.node == entry.node);
-        for fault in &others {
-            if let Some(node) = self.state().nodes.get_mut(fault.node) {
-                node.reconcile.wanted = true;
-            }
-        }
+        self.accuse(&others);
         self.shun(mending, &others);
         self.forget(&own, |_, _| true).await?;
         self.forget(&others, |row, _| at_quorum(row, |id| self.presence(id))).await.map(drop)

@@ -3,8 +3,12 @@
 //! ```text
 //!   walk over its holdings ─► Sample ─► scheduled ─┐  audits_per_day          answer ─► passed, failed
 //!                                                  ├───────────────► open ──┤
-//!   an operator's audit ──────────────► urgent ────┘  at once                 3 beats ─► offline ─► asked again, later
+//!   an operator's audit ──────────────► urgent ────┤  at once                 3 beats ─► offline ─► asked again, later
+//!   others call it missing or wrong ──► accused ───┘  at once
 //! ```
+//! To answer, an honest donor reads the whole shard and checks it against its id: so a question finds rot wherever it is, and the donor
+//! tells of it. Of a dishonest one the proof shows the slice only.
+//!
 //! Promises: a shard is drawn with a chance in proportion to its bytes (Efraimidis and Spirakis, "Weighted random sampling with a
 //! reservoir", 2006), and its slice at the moment it is asked for, so nothing can be prepared. An answer is matched by its number and by
 //! the donor that was asked: a book belongs to one donor. A question counts once. Silence is no failure; only a donor that is heard and
@@ -23,7 +27,7 @@ use nodio_wire::proof::Slice;
 use nodio_wire::{SegmentId, ShardId, UnixMs};
 use rand::{Rng, RngExt};
 
-use crate::limits::{AUDIT_BURST, AUDIT_SAMPLE_MAX, AUDIT_SAMPLE_SPARE};
+use crate::limits::{AUDIT_ACCUSED_MAX, AUDIT_BURST, AUDIT_SAMPLE_MAX, AUDIT_SAMPLE_SPARE};
 
 /// Questions about one shard that may stay open, one after the other, until that is as good as a failure.
 pub(crate) const TRIES_MAX: u8 = 5;
@@ -41,6 +45,8 @@ pub(crate) struct Pick {
     pub tries: u8,
     /// The operator's audit that asks.
     pub run: Option<u64>,
+    /// Somebody met it missing or wrong. Passing such a question earns nothing: else friends could accuse each other to trust.
+    pub accused: bool,
 }
 
 /// A question that was asked.
@@ -122,6 +128,8 @@ pub(crate) struct Book {
     repeated: VecDeque<Pick>,
     scheduled: VecDeque<Pick>,
     urgent: VecDeque<Pick>,
+    /// Each shard once, and bounded: whoever has more is found out by these.
+    accused: VecDeque<Pick>,
     open: Vec<Open>,
     /// Scheduled questions that may be asked now, and when that was counted.
     allowance: f64,
@@ -143,18 +151,33 @@ impl Book {
         self.urgent.push_back(pick);
     }
 
-    /// What to ask about now: the operator's questions, and the scheduled ones at `per_day`.
+    /// Adds a question about a shard that others call missing or wrong, unless it is or was just asked.
+    pub(crate) fn accuse(&mut self, shard: ShardId, segment: SegmentId) {
+        let is_asked = self.open.iter().map(|open| &open.pick).chain(&self.accused).any(|pick| pick.shard == shard);
+        if !is_asked && self.accused.len() < AUDIT_ACCUSED_MAX {
+            self.accused.push_back(Pick { shard, segment, position: 0, tries: 0, run: None, accused: true });
+        }
+    }
+
+    /// The open question about this shard.
+    pub(crate) fn about(&self, shard: &ShardId) -> Option<Open> {
+        self.open.iter().find(|open| open.challenge.shard == *shard).copied()
+    }
+
+    /// What to ask about now: what others accuse it of, the scheduled ones at `per_day`, and the operator's questions.
     pub(crate) fn due(&mut self, now: UnixMs, per_day: u32) -> Vec<Pick> {
         let earned = now.saturating_sub(self.counted) as f64 * f64::from(per_day) / DAY_MS as f64;
         self.allowance = (self.allowance + earned).min(AUDIT_BURST);
         self.counted = now;
         let room = CHALLENGES_MAX.saturating_sub(self.open.len());
+        let accused = room.min(self.accused.len());
+        let room = room - accused;
         let repeated = (self.allowance as usize).min(room).min(self.repeated.len());
         let scheduled = (self.allowance as usize).min(room).saturating_sub(repeated).min(self.scheduled.len());
         self.allowance -= (repeated + scheduled) as f64;
         let urgent = (room - repeated - scheduled).min(self.urgent.len());
         let paced = self.repeated.drain(..repeated).chain(self.scheduled.drain(..scheduled));
-        paced.chain(self.urgent.drain(..urgent)).collect()
+        self.accused.drain(..accused).chain(paced).chain(self.urgent.drain(..urgent)).collect()
     }
 
     /// Draws the slice and notes the question; `None` for a shard without bytes.
@@ -212,7 +235,8 @@ mod tests {
     fn pick(number: u32) -> Pick {
         let mut shard = ShardId([0; 32]);
         shard.0[..4].copy_from_slice(&number.to_be_bytes());
-        Pick { shard, segment: SegmentId { part: PartId([0; 16]), index: number }, position: 0, tries: 0, run: None }
+        let segment = SegmentId { part: PartId([0; 16]), index: number };
+        Pick { shard, segment, position: 0, tries: 0, run: None, accused: false }
     }
 
     fn sample(shards: u32, size: usize, rng: &mut StdRng) -> Sample {
@@ -311,6 +335,22 @@ mod tests {
         }
         assert!(book.due(21 * DAY_MS, 96).is_empty(), "as many as may be are open");
         assert_eq!(book.give_up_urgent().len(), 200 - CHALLENGES_MAX);
+    }
+
+    #[test]
+    fn the_accused_is_asked_at_once_about_each_shard_once_and_about_a_bounded_number() {
+        let mut rng = StdRng::seed_from_u64(8);
+        let mut book = Book::new(0);
+        let accuse = |book: &mut Book, number| book.accuse(pick(number).shard, pick(number).segment);
+        accuse(&mut book, 1);
+        accuse(&mut book, 1);
+        let due = book.due(0, 0);
+        assert!(due == [Pick { accused: true, ..pick(1) }], "{due:?}");
+        book.ask(due[0], 1000, 0, &mut rng).expect("has bytes");
+        accuse(&mut book, 1);
+        assert!(book.due(0, 0).is_empty() && book.about(&pick(1).shard).is_some() && book.about(&pick(2).shard).is_none());
+        (0..2 * AUDIT_ACCUSED_MAX as u32).for_each(|number| accuse(&mut book, number));
+        assert_eq!((book.accused.len(), book.due(0, 0).len()), (AUDIT_ACCUSED_MAX, CHALLENGES_MAX - 1));
     }
 
     #[test]

@@ -182,7 +182,7 @@ mod tests {
         let ids = [ShardId([1; 32]), ShardId([2; 32])];
         for id in [ids[0], ids[0], ids[1]] {
             let segment = SegmentId { part: PartId([0; 16]), index: 0 };
-            walk.pass(Pick { shard: id, segment, position: 0, tries: 0, run: None }, 10, &mut rand::rng());
+            walk.pass(Pick { shard: id, segment, position: 0, tries: 0, run: None, accused: false }, 10, &mut rand::rng());
         }
         assert_eq!(walk.named(), Left { shards: 2, bytes: 20 });
         assert_eq!(walk.contents, Contents { shards: 2, digest: set_digest(ids) });

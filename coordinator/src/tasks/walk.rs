@@ -74,7 +74,8 @@ impl Coordinator {
         for row in rows {
             let key = keyspace::parse_holding(&row.key)?;
             let held: HoldingRow = decode(&row.value)?;
-            let pick = Pick { shard: key.shard, segment: key.segment, position: held.position, tries: 0, run: None };
+            let (shard, segment, position) = (key.shard, key.segment, held.position);
+            let pick = Pick { shard, segment, position, tries: 0, run: None, accused: false };
             walk.pass(pick, held.bytes, &mut rng);
         }
         Ok(())

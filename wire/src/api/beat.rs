@@ -91,7 +91,8 @@ pub struct Scrub {
     pub bytes: u64,
 }
 
-/// "Prove that you hold this slice of this shard." The slice is drawn at the moment it is asked for.
+/// "Prove that you hold this slice of this shard." The slice is drawn at the moment it is asked for. Before it answers, a donor reads the
+/// whole shard and checks it against its id: so this is also how it is told to look at a shard that others found wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Challenge {
     pub id: u64,
