@@ -8,9 +8,9 @@
 //! again. One about a shard that the map no longer names there counts nothing.
 
 use nodio_meta::{KeyRange, Row, StoreError};
-use nodio_wire::NodeId;
 use nodio_wire::api::{Answer, AuditAnswer, AuditAsk, AuditFinding, AuditPoll, AuditResult, AuditRun, Challenge};
 use nodio_wire::limits::PARTS_PER_ASK_MAX;
+use nodio_wire::{NodeId, ShardId};
 
 use super::{Coordinator, ServiceError, lock};
 use crate::keyspace;
@@ -127,6 +127,15 @@ impl Coordinator {
             }
         }
         Ok(())
+    }
+
+    /// A donor says by itself that it has lost a shard: if it was asked about it, that is its answer.
+    pub(super) async fn own_up(&self, id: NodeId, shard: &ShardId) -> Result<(), StoreError> {
+        let open = self.state().nodes.get(id).and_then(|node| node.book.about(shard));
+        match open {
+            Some(open) => self.settle_audit(id, open, Finding::NotHeld).await,
+            None => Ok(()),
+        }
     }
 
     /// Closes the questions that were left open for too long. One that a donor keeps leaving open, though it is heard, fails.

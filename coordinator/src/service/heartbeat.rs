@@ -48,10 +48,12 @@ impl Coordinator {
         results.into_iter().collect()
     }
 
-    /// What a donor finds rotten by itself is mended and not held against its trust: better that it tells.
+    /// What a donor finds rotten by itself is mended and not held against its trust: better that it tells. What it was just asked about is
+    /// an answer like "not held": else whoever lacks what it is asked for would call it rotten, and never fail.
     async fn take_rotten(&self, node: NodeId, rotten: &[ShardId]) -> Result<(), ServiceError> {
         let mut faults = Vec::new();
         for shard in rotten {
+            self.own_up(node, shard).await?;
             faults.extend(missing_at(&*self.store, node, *shard).await?);
         }
         self.forget(&faults, |_, _| true).await?;

@@ -18,6 +18,7 @@ use nodio_wire::{Code, NodeId, PartId, SegmentId, ShardId};
 
 use super::{Clock, Coordinator, ServiceError};
 use crate::config::{CoordinatorConfig, DomainRule};
+use crate::map::forget::Fault;
 use crate::state::audit::TRIES_MAX;
 
 const BEAT_MS: u64 = 30_000;
@@ -116,6 +117,10 @@ impl Trial {
     }
 
     async fn beat(&self, donor: u32, answers: Vec<AuditAnswer>) -> Result<HeartbeatReply, ServiceError> {
+        self.tell(donor, answers, Vec::new()).await
+    }
+
+    async fn tell(&self, donor: u32, answers: Vec<AuditAnswer>, rotten: Vec<ShardId>) -> Result<HeartbeatReply, ServiceError> {
         let beat = Heartbeat {
             node: NodeId(donor),
             capacity_bytes: 1 << 30,
@@ -128,7 +133,7 @@ impl Trial {
             scrub: Scrub::default(),
             answers,
             done: Vec::new(),
-            rotten: Vec::new(),
+            rotten,
             slots: 4,
             leaving: false,
         };
@@ -229,6 +234,45 @@ async fn an_answer_that_comes_too_late_counts_nothing() {
     let challenge = trial.next_question().await;
     trial.pass(&[1, 2, 3], vec![honest(50, &challenge)]).await;
     assert_eq!(trial.counts(1).passed, 1);
+}
+
+#[tokio::test]
+async fn calling_a_shard_rotten_is_an_answer_where_it_was_asked_about_and_earns_no_blame_where_it_was_not() {
+    let trial = Trial::new(50).await;
+    let challenge = trial.next_question().await;
+    let unasked = (0..50).map(|index| ShardId::of(&bytes_of(index, 0))).find(|shard| *shard != challenge.shard).expect("one");
+    trial.tell(1, Vec::new(), vec![challenge.shard, unasked]).await.expect("heard");
+    assert_eq!(trial.counts(1).failed, 1);
+    assert!(!trial.is_named(1, &challenge.shard).await && !trial.is_named(1, &unasked).await);
+    trial.beat(1, vec![AuditAnswer { id: challenge.id, answer: Answer::NotHeld }]).await.expect("heard");
+    assert_eq!(trial.counts(1).failed, 1, "and counts once");
+}
+
+#[tokio::test]
+async fn passing_what_one_was_accused_of_earns_nothing_and_failing_it_counts() {
+    let trial = Trial::new(2).await;
+    trial.beat(2, Vec::new()).await.expect("heard");
+    trial.coordinator.state().nodes.get_mut(NodeId(3)).expect("known").standing.state = StandingState::Refused;
+    let fault = |index| Fault {
+        segment: SegmentId { part: PartId([1; 16]), index },
+        shard: ShardId::of(&bytes_of(index, 0)),
+        node: NodeId(1),
+        corrupt: false,
+    };
+    let before = trial.trust(1);
+    for index in 0..2 {
+        trial.coordinator.suspect(&[fault(index)]).await.expect("taken");
+        let asked = trial.beat(1, Vec::new()).await.expect("heard").audits;
+        assert_eq!(
+            asked.iter().map(|asked| asked.shard).collect::<Vec<_>>(),
+            [fault(index).shard],
+            "at once, and as it is named"
+        );
+        let lost = AuditAnswer { id: asked[0].id, answer: Answer::NotHeld };
+        trial.beat(1, vec![if index == 0 { honest(2, &asked[0]) } else { lost }]).await.expect("heard");
+        assert_eq!(trial.counts(1), AuditCounts { passed: 0, failed: u64::from(index), offline: 0 });
+        assert_eq!(trial.trust(1) < before, index > 0);
+    }
 }
 
 #[tokio::test]
