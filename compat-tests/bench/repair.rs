@@ -168,8 +168,13 @@ async fn plan_copies(
     wanted: &std::collections::BTreeSet<ShardId>,
 ) -> Result<Vec<Copy>> {
     let first = batch.first().context("no segments")?;
-    let request =
-        GrantRequest { code: first.code, shard_bytes: first.shard_bytes, segments: batch.len() as u16, spares: DONORS as u8 };
+    let request = GrantRequest {
+        code: first.code,
+        shard_bytes: first.shard_bytes,
+        segments: batch.len() as u16,
+        spares: DONORS as u8,
+        holding: Vec::new(),
+    };
     let grants = fleet.grant(request).await?;
     let mut copies = Vec::new();
     for (segment, grant) in batch.iter().zip(grants) {

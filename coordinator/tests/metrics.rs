@@ -122,7 +122,7 @@ async fn donor(running: &Running, number: u8, zone: &str) {
 async fn commit(running: &Running, indexes: u32) {
     let fleet = HttpFleet::new(http_pool().expect("a pool"), &running.links.gateway);
     let (code, part) = (Code::new(2, 4).expect("a code"), PartId::random());
-    let ask = GrantRequest { code, shard_bytes: 5000, segments: indexes as u16, spares: 0 };
+    let ask = GrantRequest { code, shard_bytes: 5000, segments: indexes as u16, spares: 0, holding: Vec::new() };
     let grants = fleet.grant(ask).await.expect("granted");
     let segment = |(index, grant): (usize, &nodio_wire::fleet::Grant)| {
         let shard = |at: usize| PlacedShard { id: ShardId::of(&[index as u8, at as u8]), node: Some(grant.donors[at].node) };

@@ -25,7 +25,7 @@ pub enum FleetError {
     Refused(String),
 }
 
-/// Asks for places for `segments` segments of one code.
+/// Asks for places for `segments` segments of one code, or for what one segment still lacks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrantRequest {
     pub code: Code,
@@ -33,8 +33,11 @@ pub struct GrantRequest {
     pub shard_bytes: u32,
     /// `1..=SEGMENTS_PER_CALL_MAX`.
     pub segments: u16,
-    /// Donors beyond `n` to have at hand, if there are any.
+    /// Donors beyond those needed to have at hand, if there are any.
     pub spares: u8,
+    /// Donors that hold shards of the segment already: so many fewer are needed, and none in a failure domain of theirs.
+    #[serde(default)]
+    pub holding: Vec<NodeId>,
 }
 
 /// Places for one segment, with space reserved until the tickets expire.
@@ -42,7 +45,8 @@ pub struct GrantRequest {
 pub struct Grant {
     /// Names the reservation in [`SegmentCommit`].
     pub id: u64,
-    /// In distinct failure domains, best first: up to `n` to use, then spares. Never fewer than the write quorum.
+    /// In distinct failure domains, best first: up to `n` to use, then spares. With those that hold shards already never fewer than the write
+    /// quorum.
     pub donors: Vec<GrantedDonor>,
 }
 

@@ -143,7 +143,7 @@ impl Network {
 
     /// The part of a write before the segments are committed.
     pub(super) async fn store_shards(&mut self, part: PartId, code: Code, count: u16) -> Result<Vec<SegmentCommit>, FleetError> {
-        let ask = GrantRequest { code, shard_bytes: SHARD_BYTES, segments: count, spares: 1 };
+        let ask = GrantRequest { code, shard_bytes: SHARD_BYTES, segments: count, spares: 1, holding: Vec::new() };
         let grants = self.coordinator.grant(ask).await?;
         let mut commits = Vec::new();
         for (index, grant) in grants.into_iter().enumerate() {

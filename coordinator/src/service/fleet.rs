@@ -31,6 +31,9 @@ impl Fleet for Coordinator {
         if request.shard_bytes == 0 || request.shard_bytes as usize > SHARD_BYTES_MAX {
             return Err(FleetError::Refused(format!("shards of {} bytes", request.shard_bytes)));
         }
+        if request.holding.len() > request.code.n() {
+            return Err(FleetError::Refused(format!("{} donors hold shards of one segment", request.holding.len())));
+        }
         let expires = self.now().saturating_add(PUT_TICKET_MS);
         let mut state = self.state();
         let reserved = state.grant(&request, expires, &mut rand::rng())?;

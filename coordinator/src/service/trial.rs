@@ -12,7 +12,7 @@ use nodio_wire::api::{
     Trash,
 };
 use nodio_wire::auth::{Secret, Who};
-use nodio_wire::fleet::{Fleet, GrantRequest, PlacedShard, SegmentCommit};
+use nodio_wire::fleet::{Fleet, FleetError, GrantRequest, PlacedShard, SegmentCommit};
 use nodio_wire::proof::Proof;
 use nodio_wire::{Code, NodeId, PartId, SegmentId, ShardId};
 
@@ -94,7 +94,7 @@ impl Trial {
     /// Enters a segment whose shard `i` is with donor `i + 1`.
     async fn put(&self, index: u32) {
         let code = Code::new(2, 3).expect("a code");
-        let ask = GrantRequest { code, shard_bytes: SHARD_BYTES, segments: 1, spares: 0 };
+        let ask = GrantRequest { code, shard_bytes: SHARD_BYTES, segments: 1, spares: 0, holding: Vec::new() };
         let grant = self.coordinator.grant(ask).await.expect("granted").remove(0).id;
         let shard = |at: usize| PlacedShard { id: ShardId::of(&bytes_of(index, at)), node: Some(NodeId(at as u32 + 1)) };
         let segment = SegmentId { part: PartId([1; 16]), index };
@@ -360,12 +360,41 @@ async fn a_donor_that_loses_everything_is_drained_then_refused_and_can_be_taken_
 }
 
 #[tokio::test]
+async fn what_a_segment_still_lacks_is_granted_apart_from_what_it_has() {
+    let trial = Trial::new(0).await;
+    let code = Code::new(1, 3).expect("a code");
+    let ask = |holding: &[u32]| GrantRequest {
+        code,
+        shard_bytes: SHARD_BYTES,
+        segments: 1,
+        spares: 5,
+        holding: holding.iter().copied().map(NodeId).collect(),
+    };
+    for number in 4..=6 {
+        trial.join(number).await;
+        trial.beat(number.into(), Vec::new()).await.expect("heard");
+        // Beside one of the first three.
+        let beside = trial.coordinator.state().nodes.get(NodeId(u32::from(number) - 3)).expect("known").domain_number;
+        trial.coordinator.state().nodes.get_mut(NodeId(number.into())).expect("known").domain_number = beside;
+    }
+    for (holding, free) in [(vec![], vec![1, 2, 3]), (vec![1], vec![2, 3]), (vec![2, 99], vec![1, 3])] {
+        let grant = trial.coordinator.grant(ask(&holding)).await.expect("granted").remove(0);
+        let mut beside: Vec<u32> = grant.donors.iter().map(|donor| (donor.node.0 - 1) % 3 + 1).collect();
+        beside.sort_unstable();
+        assert_eq!(beside, free, "with {holding:?}");
+    }
+    let three = trial.coordinator.grant(ask(&[1, 2, 3])).await;
+    assert!(matches!(three, Err(FleetError::NotEnoughDonors { need: 1, have: 0 })), "{three:?}");
+    assert!(matches!(trial.coordinator.grant(ask(&[1, 2, 3, 4])).await, Err(FleetError::Refused(_))));
+}
+
+#[tokio::test]
 async fn a_donor_that_left_between_grant_and_commit_is_not_named() {
     let trial = Trial::new(0).await;
     let away = Drain { node: NodeId(3), cancel: false, reason: None };
     assert_eq!(trial.coordinator.drain(away).await.expect("drained").state, StandingState::Released, "it holds nothing");
     let code = Code::new(1, 3).expect("a code");
-    let ask = GrantRequest { code, shard_bytes: SHARD_BYTES, segments: 1, spares: 0 };
+    let ask = GrantRequest { code, shard_bytes: SHARD_BYTES, segments: 1, spares: 0, holding: Vec::new() };
     assert!(trial.coordinator.grant(ask).await.expect("granted")[0].donors.iter().all(|donor| donor.node != NodeId(3)));
     let commit = |holders: [u32; 3]| {
         let shards = holders.map(|node| PlacedShard { id: ShardId::of(b"same"), node: Some(NodeId(node)) });

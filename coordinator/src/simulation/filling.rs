@@ -29,7 +29,7 @@ impl World<'_> {
 
     fn write(&mut self, first: u32, count: u32) -> Result<(), String> {
         let Settings { code, shard_bytes, .. } = *self.settings;
-        let ask = GrantRequest { code, shard_bytes, segments: count as u16, spares: 0 };
+        let ask = GrantRequest { code, shard_bytes, segments: count as u16, spares: 0, holding: Vec::new() };
         let granted = self.state.grant(&ask, u64::MAX, &mut self.rng).map_err(|error| error.to_string())?;
         for (segment, reserved) in (first..).zip(granted) {
             let State { nodes, reservations, .. } = &mut self.state;

@@ -74,7 +74,7 @@ impl World {
     }
 
     fn grant(&mut self, segments: u16, shard_bytes: u32, rng: &mut StdRng) -> Result<(), TestCaseError> {
-        let ask = GrantRequest { code: Code::new(2, 4).expect("a code"), shard_bytes, segments, spares: 1 };
+        let ask = GrantRequest { code: Code::new(2, 4).expect("a code"), shard_bytes, segments, spares: 1, holding: Vec::new() };
         match self.state.grant(&ask, u64::MAX, rng) {
             Ok(granted) => {
                 prop_assert_eq!(granted.len(), usize::from(segments));

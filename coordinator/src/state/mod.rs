@@ -75,11 +75,13 @@ impl State {
             return Err(FleetError::Unavailable("too many grants are open".into()));
         }
         let bytes = footprint(ask.shard_bytes);
+        let held = ask.holding.len();
         let wanted = placement::Ask {
             bytes,
             segments: ask.segments.into(),
-            quorum: ask.code.write_quorum(),
-            donors: ask.code.n() + usize::from(ask.spares),
+            quorum: ask.code.write_quorum().saturating_sub(held).max(1),
+            donors: ask.code.n().saturating_sub(held).max(1) + usize::from(ask.spares),
+            taken: ask.holding.iter().filter_map(|id| self.nodes.get(*id)).map(|node| node.domain_number).collect(),
         };
         let chosen = self.nodes.pool().plan(&wanted, rng)?;
         let reserve = |nodes: Vec<NodeId>| {

@@ -34,13 +34,15 @@ impl Candidate {
 }
 
 /// What is asked for: `segments` times up to `donors` donors, never fewer than `quorum`.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Ask {
     /// Per donor and segment.
     pub bytes: u64,
     pub segments: usize,
     pub quorum: usize,
     pub donors: usize,
+    /// Domains that are taken already.
+    pub taken: Vec<u32>,
 }
 
 /// What a receiver of one shard must be.
@@ -126,7 +128,8 @@ pub(crate) mod plain {
     }
 
     fn pick(pool: &[Candidate], ask: &Ask, rng: &mut impl Rng) -> Vec<usize> {
-        let mut open: Vec<usize> = (0..pool.len()).filter(|at| pool[*at].available >= ask.bytes).collect();
+        let fits = |one: &Candidate| one.available >= ask.bytes && !ask.taken.contains(&one.domain);
+        let mut open: Vec<usize> = (0..pool.len()).filter(|at| fits(&pool[*at])).collect();
         let mut picked = Vec::with_capacity(ask.donors);
         while picked.len() < ask.donors {
             let Some(best) = better_of_two(pool, &open, rng) else { break };
@@ -160,7 +163,7 @@ mod tests {
         let donor = |id: u32, available| Candidate { node: NodeId(id), domain: id, available, pending: 0 };
         let mut pool: Vec<Candidate> = (1..=20).map(|id| donor(id, 1 << 40)).collect();
         pool.push(donor(21, 4 << 40));
-        let ask = Ask { bytes: 1 << 20, segments: 1, quorum: 5, donors: 6 };
+        let ask = Ask { bytes: 1 << 20, segments: 1, quorum: 5, donors: 6, taken: Vec::new() };
         let mut shares: HashMap<NodeId, u32> = HashMap::new();
         let mut rng = StdRng::seed_from_u64(1);
         for _ in 0..2000 {

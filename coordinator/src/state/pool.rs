@@ -89,7 +89,7 @@ impl Pool {
 
     fn pick(&self, ask: &Ask, rng: &mut impl Rng) -> Vec<usize> {
         let mut picked = Vec::with_capacity(ask.donors);
-        let mut domains = Vec::with_capacity(ask.donors);
+        let mut domains = ask.taken.clone();
         while picked.len() < ask.donors {
             let open = |one: &Candidate| one.available >= ask.bytes && !domains.contains(&one.domain);
             let Some(best) = self.better_of_two(open, rng) else { break };

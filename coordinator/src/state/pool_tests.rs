@@ -29,22 +29,25 @@ proptest! {
     #[test]
     fn picks_are_distinct_have_room_and_fail_only_for_want_of_domains(
         donors in donors(), seed: u64, bytes in 1u64..2000, segments in 1usize..8, quorum in 1usize..6, more in 0usize..4,
+        taken in prop::collection::vec(0u32..12, 0..4),
     ) {
-        let ask = Ask { bytes, segments, quorum, donors: quorum + more };
+        let ask = Ask { bytes, segments, quorum, donors: quorum + more, taken: taken.clone() };
         let by_id: HashMap<NodeId, Candidate> = donors.iter().map(|one| (one.node, *one)).collect();
-        let roomy: HashSet<u32> = donors.iter().filter(|one| one.available >= bytes).map(|one| one.domain).collect();
+        let fits = |one: &&Candidate| one.available >= bytes && !taken.contains(&one.domain);
+        let roomy: HashSet<u32> = donors.iter().filter(fits).map(|one| one.domain).collect();
         match pool_of(&donors).plan(&ask, &mut StdRng::seed_from_u64(seed)) {
             Ok(planned) => {
                 prop_assert_eq!(planned.len(), segments);
-                let mut taken: HashMap<NodeId, u64> = HashMap::new();
+                let mut filled: HashMap<NodeId, u64> = HashMap::new();
                 for chosen in &planned {
                     prop_assert!(chosen.len() >= quorum && chosen.len() <= ask.donors);
                     let domains: HashSet<u32> = chosen.iter().map(|id| by_id[id].domain).collect();
                     prop_assert_eq!(domains.len(), chosen.len(), "two in one domain");
-                    chosen.iter().for_each(|id| *taken.entry(*id).or_default() += bytes);
+                    prop_assert!(domains.iter().all(|domain| !taken.contains(domain)), "in one that is taken");
+                    chosen.iter().for_each(|id| *filled.entry(*id).or_default() += bytes);
                 }
                 prop_assert_eq!(planned[0].len(), ask.donors.min(roomy.len()), "a domain with room was left out");
-                for (id, bytes) in taken {
+                for (id, bytes) in filled {
                     prop_assert!(bytes <= by_id[&id].available, "overfilled");
                 }
             }
@@ -81,7 +84,7 @@ proptest! {
         for (id, free, leaving) in changes {
             nodes.heard(NodeId(id), leaving, 5);
             nodes.get_mut(NodeId(id)).expect("known").space.measured(1 << 20, 0, free);
-            let planned = nodes.pool().plan(&Ask { bytes: 900, segments: 1, quorum: 1, donors: 8 }, &mut rng);
+            let planned = nodes.pool().plan(&Ask { bytes: 900, segments: 1, quorum: 1, donors: 8, taken: Vec::new() }, &mut rng);
             let mut chosen = planned.map_or_else(|_| Vec::new(), |segments| segments.concat());
             chosen.sort();
             let takes = |id: &NodeId| nodes.get(*id).is_some_and(|node| node.takes_shards() && node.space.available() >= 900);
@@ -93,7 +96,7 @@ proptest! {
 
 /// How often each donor is named in 20,000 grants of 4 donors.
 fn shares(donors: &[Candidate], mut plan: impl FnMut(&Ask) -> Vec<Vec<NodeId>>) -> Vec<f64> {
-    let ask = Ask { bytes: 10, segments: 1, quorum: 4, donors: 4 };
+    let ask = Ask { bytes: 10, segments: 1, quorum: 4, donors: 4, taken: Vec::new() };
     let mut counts = vec![0.0; donors.len()];
     for _ in 0..20_000 {
         plan(&ask).concat().iter().for_each(|id| counts[id.0 as usize - 1] += 1.0);

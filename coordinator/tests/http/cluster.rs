@@ -138,7 +138,7 @@ pub(crate) fn code() -> Code {
 }
 
 pub(crate) fn ask(segments: u16) -> GrantRequest {
-    GrantRequest { code: code(), shard_bytes: SHARD_BYTES, segments, spares: 1 }
+    GrantRequest { code: code(), shard_bytes: SHARD_BYTES, segments, spares: 1, holding: Vec::new() }
 }
 
 /// The bytes of a shard.

@@ -7,9 +7,9 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nodio_wire::Code;
 use nodio_wire::fleet::{Fleet, FleetError, Grant, GrantRequest};
 use nodio_wire::limits::SHARD_BYTES_MAX;
+use nodio_wire::{Code, NodeId};
 use tokio::sync::Mutex;
 
 use crate::limits::{GRANT_AGE_S_MAX, GRANT_AHEAD_BYTES, GRANT_BATCH, GRANT_SPARES, REPLICA_BYTES_MAX};
@@ -50,16 +50,24 @@ impl Grants {
                 return Ok(grant);
             }
         }
-        let request = GrantRequest { code, shard_bytes: class, segments: batch(class), spares: GRANT_SPARES };
+        let request =
+            GrantRequest { code, shard_bytes: class, segments: batch(class), spares: GRANT_SPARES, holding: Vec::new() };
         let now = Instant::now();
         queue.extend(self.fleet.grant(request).await?.into_iter().map(|grant| (now, grant)));
         let (_, grant) = queue.pop_front().ok_or(FleetError::Unavailable("no grant in the answer".into()))?;
         Ok(grant)
     }
 
-    /// A grant asked for now, with as many donors as there are: for when those at hand failed.
-    pub(super) async fn fresh(&self, code: Code, shard_bytes: usize) -> Result<Option<Grant>, FleetError> {
-        let request = GrantRequest { code, shard_bytes: class(shard_bytes), segments: 1, spares: u8::MAX };
+    /// A grant asked for now, for what one segment lacks beside `holding`: for when donors at hand failed, which may be among those granted.
+    pub(super) async fn fresh(
+        &self,
+        code: Code,
+        shard_bytes: usize,
+        holding: Vec<NodeId>,
+        failed: usize,
+    ) -> Result<Option<Grant>, FleetError> {
+        let spares = GRANT_SPARES.saturating_add(u8::try_from(failed).unwrap_or(u8::MAX));
+        let request = GrantRequest { code, shard_bytes: class(shard_bytes), segments: 1, spares, holding };
         Ok(self.fleet.grant(request).await?.pop())
     }
 

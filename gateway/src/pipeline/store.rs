@@ -165,9 +165,12 @@ impl<'a> Storing<'a> {
         }
     }
 
-    /// A second round with donors not asked yet, for the shards that are nowhere.
+    /// A second round with donors not asked yet, apart from those that hold shards, for the shards that are nowhere.
     async fn try_others(&mut self, shard_bytes: usize) -> Result<(), WriteError> {
-        let Some(grant) = self.inner.grants.fresh(self.encoded.code, shard_bytes).await? else { return Ok(()) };
+        let holding: Vec<NodeId> = self.placed.iter().flatten().copied().collect();
+        let failed = self.asked.len() - holding.len();
+        let fresh = self.inner.grants.fresh(self.encoded.code, shard_bytes, holding, failed).await?;
+        let Some(grant) = fresh else { return Ok(()) };
         self.spares = grant.donors.into_iter().filter(|donor| !self.asked.contains(&donor.node)).collect();
         self.running.clear();
         for position in self.missing().collect::<Vec<_>>() {

@@ -226,6 +226,23 @@ async fn a_dead_or_full_donor_is_replaced_by_a_spare() {
 }
 
 #[tokio::test]
+async fn below_the_quorum_others_are_asked_for_apart_from_those_that_hold_shards() {
+    let world = world(12, "4/6");
+    // Eight are granted, 2 to 9.
+    (2..=5).for_each(|number| world.donors.kill(&addr(number)));
+    world.write(&bytes(2 * MIB)).await.expect("writes");
+    let asked = world.fleet.asked();
+    let mut holding: Vec<u32> = asked[1].holding.iter().map(|node| node.0).collect();
+    holding.sort_unstable();
+    assert_eq!((asked.len(), &asked[0].holding[..], &holding[..]), (2, &[][..], &[6, 7, 8, 9][..]));
+    assert_eq!((asked[1].segments, asked[1].spares), (1, 6), "as many to spare as failed, and two");
+    let segment = &world.fleet.segments()[0];
+    let placed: std::collections::HashSet<u32> =
+        segment.shards.iter().filter_map(|shard| shard.node).map(|node| node.0).collect();
+    assert!(placed.len() == 6 && placed.is_disjoint(&(2..=5).collect()), "{segment:?}");
+}
+
+#[tokio::test]
 async fn one_missing_shard_is_left_to_repair_and_two_are_refused() {
     let world = world(6, "4/6");
     world.donors.kill(&addr(1));

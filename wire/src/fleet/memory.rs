@@ -23,6 +23,7 @@ struct State {
     map: BTreeMap<SegmentId, SegmentCommit>,
     away: HashSet<NodeId>,
     reports: Vec<ShardReport>,
+    asked: Vec<GrantRequest>,
     grants: u64,
     down: bool,
 }
@@ -64,6 +65,11 @@ impl MemoryFleet {
     pub fn reports(&self) -> Vec<ShardReport> {
         self.any_state().reports.clone()
     }
+
+    /// Every request for grants.
+    pub fn asked(&self) -> Vec<GrantRequest> {
+        self.any_state().asked.clone()
+    }
 }
 
 fn ticket() -> SignedTicket {
@@ -74,12 +80,15 @@ fn ticket() -> SignedTicket {
 impl Fleet for MemoryFleet {
     async fn grant(&self, request: GrantRequest) -> Result<Vec<Grant>, FleetError> {
         let mut state = self.state()?;
-        let up: Vec<u32> = (1..=self.donors).filter(|number| !state.away.contains(&NodeId(*number))).collect();
-        let need = request.code.write_quorum();
+        state.asked.push(request.clone());
+        let is_free = |number: &u32| !state.away.contains(&NodeId(*number)) && !request.holding.contains(&NodeId(*number));
+        let up: Vec<u32> = (1..=self.donors).filter(is_free).collect();
+        let need = request.code.write_quorum().saturating_sub(request.holding.len()).max(1);
         if up.len() < need {
             return Err(FleetError::NotEnoughDonors { need, have: up.len() });
         }
-        let take = (request.code.n() + usize::from(request.spares)).min(up.len());
+        let wanted = request.code.n().saturating_sub(request.holding.len()) + usize::from(request.spares);
+        let take = wanted.min(up.len());
         let grants = (0..request.segments).map(|_| {
             state.grants += 1;
             let first = state.grants as usize;
