@@ -8,8 +8,8 @@ use nodio_host::Progress;
 use nodio_meta::memory::MemoryStore;
 use nodio_meta::{Commit, CommitError, Direction, KeyRange, Row, Store, StoreError, Version, Versioned};
 use nodio_wire::api::{
-    Answer, AuditAnswer, AuditCounts, Challenge, Drain, Heartbeat, HeartbeatReply, Leave, Left, Register, Scrub, StandingState,
-    Trash,
+    Answer, AuditAnswer, AuditCounts, Challenge, Contents, Digests, Drain, Heartbeat, HeartbeatReply, HeldShard, Inventory,
+    Leave, Left, Register, Scrub, StandingState, Trash, range_bounds,
 };
 use nodio_wire::auth::{Secret, Who};
 use nodio_wire::fleet::{Fleet, FleetError, GrantRequest, PlacedShard, SegmentCommit};
@@ -18,6 +18,7 @@ use nodio_wire::{Code, NodeId, PartId, SegmentId, ShardId};
 
 use super::{Clock, Coordinator, ServiceError};
 use crate::config::{CoordinatorConfig, DomainRule};
+use crate::limits::{INVENTORY_SHARDS_MAX, PAGE_ROWS, REPORTS_PER_COMMIT};
 use crate::map::forget::Fault;
 use crate::state::audit::TRIES_MAX;
 
@@ -30,6 +31,9 @@ const SHARD_BYTES: u32 = 3000;
 struct Watched {
     inner: MemoryStore,
     calls: AtomicU64,
+    /// Most rows asked for by one scan, and most writes of one commit.
+    rows: AtomicU64,
+    writes: AtomicU64,
     broken: AtomicBool,
 }
 
@@ -49,11 +53,13 @@ impl Store for Watched {
 
     async fn scan(&self, range: KeyRange, limit: usize, direction: Direction) -> Result<Vec<Row>, StoreError> {
         self.call()?;
+        self.rows.fetch_max(limit as u64, Ordering::Relaxed);
         self.inner.scan(range, limit, direction).await
     }
 
     async fn commit(&self, commit: Commit) -> Result<Version, CommitError> {
         self.call().map_err(CommitError::Store)?;
+        self.writes.fetch_max(commit.writes.len() as u64, Ordering::Relaxed);
         self.inner.commit(commit).await
     }
 }
@@ -201,6 +207,31 @@ async fn a_heartbeat_costs_the_same_whatever_the_network_holds() {
     println!("ten heartbeats without news ask {costs:?} times of the store");
     assert_eq!(costs[0], costs[1]);
     assert!(costs[0] <= 20);
+}
+
+/// A donor that denies all it holds, and lists as many shards as fit a page that the map doesn't know.
+#[tokio::test]
+async fn a_donor_that_lies_about_everything_is_compared_with_a_page_at_a_time() {
+    let mut widest = Vec::new();
+    for segments in [1000, 4000] {
+        let trial = Trial::new(segments).await;
+        trial.store.rows.store(0, Ordering::Relaxed);
+        trial.store.writes.store(0, Ordering::Relaxed);
+        let digests = Digests { node: NodeId(1), bits: 0, ranges: vec![Contents { shards: 1 << 20, digest: 5 }] };
+        assert_eq!(trial.coordinator.digests(digests).await.expect("compared").differing, [0]);
+        let (from, through) = range_bounds(0, 0);
+        let made_up = |number: u32| HeldShard { id: ShardId::of(&number.to_be_bytes()), age_s: u32::MAX, trashed: false };
+        let shards = (0..INVENTORY_SHARDS_MAX as u32).map(made_up).collect();
+        let page = Inventory { node: NodeId(1), from, through, shards, last: true };
+        trial.time.fetch_add(DAY_MS, Ordering::Relaxed);
+        let reply = trial.coordinator.inventory(page).await.expect("compared");
+        assert_eq!((reply.surplus.len(), reply.restore.len()), (INVENTORY_SHARDS_MAX, 0));
+        assert_eq!(trial.coordinator.state().nodes.get(NodeId(1)).expect("known").faults, u64::from(segments));
+        widest.push((trial.store.rows.load(Ordering::Relaxed), trial.store.writes.load(Ordering::Relaxed)));
+    }
+    println!("rows read and written at once: {widest:?}");
+    assert_eq!(widest[0], widest[1], "whatever the donor was named for");
+    assert!(widest[0].0 <= PAGE_ROWS as u64 && widest[0].1 <= 4 * REPORTS_PER_COMMIT as u64, "{widest:?}");
 }
 
 #[tokio::test]
