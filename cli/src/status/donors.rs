@@ -1,6 +1,6 @@
-//! The donors, one line each: what matters most, as far as the page is wide.
+//! The donors, one line each: what matters most, as far as the page is wide. Those that have left for good and are gone are counted only.
 
-use nodio_wire::api::{NodeStatus, StandingState, Status};
+use nodio_wire::api::{NodeState, NodeStatus, StandingState, Status};
 
 use super::{node_state, standing};
 use crate::table::{Column, duration, fitted, size};
@@ -10,16 +10,26 @@ use crate::words::{count, grouped, percent};
 const WIDTH: usize = 120;
 
 pub(super) fn render(status: &Status, wide: bool) -> String {
-    let mut nodes: Vec<_> = status.nodes.iter().collect();
+    let (past, mut nodes): (Vec<_>, Vec<_>) = status.nodes.iter().partition(|node| !wide && is_past(node, status));
     nodes.sort_by_key(|node| node.node);
+    let past = match past.len() {
+        0 => String::new(),
+        past => format!("{} left and not listed (--wide does)\n", count(past as u64, "donor")),
+    };
     if nodes.is_empty() {
-        return "no donor has joined yet\n".to_owned();
+        return if past.is_empty() { "no donor has joined yet\n".to_owned() } else { past };
     }
     let columns = columns(&nodes, status.now);
     let (table, folded) = fitted(columns, if wide { usize::MAX } else { WIDTH });
     let hint = if folded.is_empty() { String::new() } else { format!("(--wide shows {} too)\n", folded.join(", ")) };
     let notes: String = nodes.iter().filter_map(|node| note(node)).collect();
-    format!("{table}{hint}{notes}")
+    format!("{table}{hint}{notes}{past}")
+}
+
+/// True of a donor that was released, is gone, and that no segment names: counted, for an uncounted map names nobody yet.
+fn is_past(node: &NodeStatus, status: &Status) -> bool {
+    let gone = matches!(node.state, NodeState::Offline | NodeState::Lost);
+    gone && node.standing.state == StandingState::Released && node.shards == 0 && status.as_of > 0
 }
 
 /// Each with how gladly it is given up where there is no room; 0 never.

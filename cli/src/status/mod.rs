@@ -24,7 +24,7 @@ pub(crate) struct Args {
     /// Print JSON instead of tables.
     #[arg(long)]
     json: bool,
-    /// Show every column, however wide the page gets.
+    /// Show every column, however wide the page gets, and the donors that have left.
     #[arg(long)]
     wide: bool,
     #[command(flatten)]

@@ -126,6 +126,23 @@ fn wide_shows_every_column_and_narrow_stays_within_the_page() {
 }
 
 #[test]
+fn donors_that_have_left_are_counted_and_listed_only_where_asked_for() {
+    let mut page = page();
+    let left = |id, state, shards| NodeStatus { shards, ..node(id, state, StandingState::Released) };
+    page.status.nodes.extend([left(3, NodeState::Lost, 0), left(4, NodeState::Offline, 0)]);
+    page.status.nodes.extend([left(5, NodeState::Up, 0), left(6, NodeState::Lost, 1)]);
+    let listed = |page: &Page, wide| {
+        let text = render(page, wide);
+        let ids = text.lines().skip(1).map_while(|line| line.split_whitespace().next()?.parse().ok());
+        (ids.collect::<Vec<u32>>(), text.contains("2 donors left and not listed"))
+    };
+    assert_eq!(listed(&page, false), (vec![1, 2, 5, 6], true), "one is still there, one still named");
+    assert_eq!(listed(&page, true), (vec![1, 2, 3, 4, 5, 6], false));
+    page.status.as_of = 0;
+    assert_eq!(listed(&page, false).0.len(), 6, "it isn't known yet who is named");
+}
+
+#[test]
 fn a_network_without_donors_or_gateway_says_so() {
     let page = page();
     let status = Status { nodes: Vec::new(), durability: Durability::default(), ..page.status };
