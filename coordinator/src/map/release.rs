@@ -5,7 +5,7 @@ use nodio_wire::{PartId, UnixMs};
 
 use crate::keyspace;
 use crate::limits::RELEASE_SEGMENTS_PER_STEP;
-use crate::tables::{Batch, DoomedRow, ReleaseRow, SegmentRow, decode};
+use crate::tables::{Batch, DoomedRow, ReleaseRow, SegmentRow, legible};
 
 /// Notes, durably, that these parts are to be forgotten.
 pub(crate) async fn ask(store: &dyn Store, parts: &[PartId], now: UnixMs) -> Result<(), StoreError> {
@@ -19,27 +19,28 @@ pub(crate) async fn ask(store: &dyn Store, parts: &[PartId], now: UnixMs) -> Res
     .await
 }
 
-/// Forgets some segments of the parts behind `after`, and of each part that is through, that it was to be forgotten.
-/// Returns the part that was reached; `None` when there was nothing behind `after`.
+/// Forgets some segments of the parts behind `after`, and of each part that is through, that it was to be forgotten. One with a row that
+/// can't be read stays to be forgotten, and holds up no other.
+/// Returns the part that was reached; `None` when there was nothing to do behind `after`.
 pub(crate) async fn step(store: &dyn Store, after: Option<PartId>, now: UnixMs) -> Result<Option<PartId>, StoreError> {
     transact(store, async || {
         let (mut batch, mut left, mut reached) = (Batch::default(), RELEASE_SEGMENTS_PER_STEP, None);
-        for part in next_parts(store, after).await? {
+        let parts = next_parts(store, after).await?;
+        for part in parts.iter().copied() {
             if left == 0 {
                 break;
             }
             let rows = store.scan(keyspace::segments_of(part), left, Direction::Ascending).await?;
-            for row in &rows {
-                forget_segment(&mut batch, row, now)?;
-            }
-            if rows.len() < left {
+            let forgotten = rows.iter().filter(|row| forget_segment(&mut batch, row, now)).count();
+            if rows.len() < left && forgotten == rows.len() {
                 batch.empty(beyond(part, rows.last()));
                 batch.delete(keyspace::release(part));
             }
             left -= rows.len().clamp(1, left);
             reached = Some(part);
         }
-        Ok(if batch.writes_nothing() { Outcome::Done(reached) } else { Outcome::Commit(batch.into_commit(), reached) })
+        let more = reached.filter(|_| parts.len() >= RELEASE_SEGMENTS_PER_STEP);
+        Ok(if batch.writes_nothing() { Outcome::Done(more) } else { Outcome::Commit(batch.into_commit(), reached) })
     })
     .await
 }
@@ -63,16 +64,17 @@ fn beyond(part: PartId, last: Option<&Row>) -> KeyRange {
     }
 }
 
-fn forget_segment(batch: &mut Batch, found: &Row, now: UnixMs) -> Result<(), StoreError> {
-    let id = keyspace::parse_segment(&found.key)?;
-    let row: SegmentRow = decode(&found.value)?;
+/// False for a row that can't be read: then nobody knows whose shards are to be deleted, and the part stays to be forgotten.
+fn forget_segment(batch: &mut Batch, found: &Row, now: UnixMs) -> bool {
+    let Ok(id) = keyspace::parse_segment(&found.key) else { return false };
+    let Some(row) = legible::<SegmentRow>(&found.key, &found.value) else { return false };
     batch.at(found.key.clone(), found.version);
     batch.delete(found.key.clone());
     for (_, shard, node) in row.placed() {
         batch.delete(keyspace::holding(node, &shard, &id));
         batch.put(keyspace::doomed(node, &shard), &DoomedRow { since: now });
     }
-    Ok(())
+    true
 }
 
 #[cfg(test)]

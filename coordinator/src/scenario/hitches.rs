@@ -8,10 +8,13 @@ use bytes::Bytes;
 use futures::FutureExt;
 use nodio_meta::{Commit, CommitError, Direction, KeyRange, Row, Store, StoreError, Version, Versioned, Write};
 use nodio_wire::SegmentId;
+use nodio_wire::fleet::Fleet;
 
-use super::{Network, code, config, part};
+use super::{BEAT_MS, LOST_MS, Network, code, config, part};
 use crate::keyspace;
 use crate::state::repair::urgency;
+
+const LOST_BEATS: usize = (LOST_MS / BEAT_MS) as usize + 6;
 
 /// A store whose commits take for ever while it is told to.
 struct Hanging {
@@ -76,4 +79,24 @@ async fn rows_that_cannot_be_read_do_not_keep_others_from_being_mended() {
     assert_eq!(network.holders(other).await[..2], [0, 0]);
     network.run(4).await;
     assert!(network.holders(other).await.iter().all(|holder| *holder > 0), "it was mended");
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_keeps_nobody_from_being_found_counted_or_released() {
+    let mut network = Network::new(9, config()).await;
+    network.put(part(1), code(2, 6), 12).await.expect("written");
+    network.put(part(2), code(2, 6), 1).await.expect("written");
+    let spoilt = SegmentId { part: part(1), index: 0 };
+    let lost = network.holders(spoilt).await[0];
+    let junk = Write::Put(keyspace::segment(&spoilt), Bytes::from_static(&[255, 1, 2]));
+    network.store.commit(Commit { checks: Vec::new(), writes: vec![junk] }).await.expect("spoilt");
+    network.donor(lost).up = false;
+    network.run(LOST_BEATS).await;
+    let status = network.status().await;
+    assert_eq!((status.segments.full, status.segments.degraded), (12, 0), "found by the walk over its holdings: {status:?}");
+    network.release(part(1)).await;
+    network.release(part(2)).await;
+    network.run(4).await;
+    assert!(network.coordinator.locate(part(2), 0, 1).await.expect("located").is_empty(), "behind it in the line");
+    assert_eq!(network.status().await.segments.full, 0);
 }

@@ -19,7 +19,7 @@ use crate::limits::{FRESH_QUEUE_ROWS_MAX, FRESH_SEGMENTS_MAX, METER_COUNT_EVERY_
 use crate::state::State;
 use crate::state::durability::{Outlook, Pace, Sample, Tally};
 use crate::state::liveness::{Presence, Timing};
-use crate::tables::{SegmentRow, decode, page};
+use crate::tables::{SegmentRow, legible, page};
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -82,18 +82,19 @@ impl Counting {
         Self { outlook, count: Count::default(), stage: Stage::Segments, rest: Stage::Segments.range() }
     }
 
-    fn take(&mut self, rows: &[Row], margin: usize) -> Result<(), StoreError> {
+    fn take(&mut self, rows: &[Row], margin: usize) {
         let number = rows.len() as u64;
         match self.stage {
             Stage::Segments => {
                 for row in rows {
-                    self.count.tally.take(&decode::<SegmentRow>(&row.value)?, &self.outlook, margin);
+                    if let Some(segment) = legible::<SegmentRow>(&row.key, &row.value) {
+                        self.count.tally.take(&segment, &self.outlook, margin);
+                    }
                 }
             }
             Stage::Mends => self.count.mends += number,
             Stage::Dooms => self.count.dooms += number,
         }
-        Ok(())
     }
 
     /// Too much to be counted while somebody waits.
@@ -151,7 +152,7 @@ impl Coordinator {
             let mut rest = Some(keyspace::segments_of(*part));
             while let Some(range) = rest {
                 let (rows, left) = page(&*self.store, range, PAGE_ROWS).await?;
-                counting.take(&rows, self.margin())?;
+                counting.take(&rows, self.margin());
                 rest = left;
                 tokio::task::yield_now().await;
             }
@@ -162,7 +163,7 @@ impl Coordinator {
     /// Counts one page more; false when it was the last.
     async fn meter_page(&self, counting: &mut Counting) -> Result<bool, StoreError> {
         let (rows, rest) = page(&*self.store, counting.rest.clone(), PAGE_ROWS).await?;
-        counting.take(&rows, self.margin())?;
+        counting.take(&rows, self.margin());
         counting.rest = match (rest, counting.stage.next()) {
             (Some(rest), _) => rest,
             (None, Some(stage)) => {

@@ -15,6 +15,12 @@ pub(crate) fn decode<R: Record>(bytes: &[u8]) -> Result<R, StoreError> {
     Ok(row::decode(bytes)?)
 }
 
+/// A row that a pass over many has met; `None`, and a word in the log, if it can't be read: those behind it must not wait for it.
+pub(crate) fn legible<R: Record>(key: &Bytes, value: &[u8]) -> Option<R> {
+    let read = decode(value);
+    read.inspect_err(|error| tracing::error!(row = %key.escape_ascii(), %error, "a row can't be read: passed over")).ok()
+}
+
 /// A row with the version to check when it is written again.
 #[derive(Debug, Clone)]
 pub(crate) struct Held<R> {

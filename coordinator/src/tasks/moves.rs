@@ -100,8 +100,7 @@ impl Coordinator {
         let mut missing = Vec::new();
         for found in rows {
             let segment = keyspace::parse_holding(&found.key)?.segment;
-            let Some(held) = read_segment(&*self.store, &segment).await? else { continue };
-            let row = held.row;
+            let Some(row) = self.legible_segment(&segment).await? else { continue };
             if has_surplus(&row, |id| self.view(id)) {
                 holders::trim(&*self.store, &segment, |id| self.view(id), self.now()).await?;
                 continue;

@@ -11,7 +11,7 @@ use crate::limits::PAGE_ROWS;
 use crate::service::Coordinator;
 use crate::state::audit::{Pick, Sample, sample_size};
 use crate::state::walks::{Lane, Over, Walk};
-use crate::tables::{HoldingRow, decode, page, read_segment};
+use crate::tables::{HoldingRow, SegmentRow, legible, page};
 
 impl Coordinator {
     /// One page of the walk that mends whose turn it is.
@@ -39,7 +39,7 @@ impl Coordinator {
     async fn walk_page(&self, mut walk: Walk) -> Result<(), StoreError> {
         let (rows, rest) = page(&*self.store, walk.rest.clone(), PAGE_ROWS).await?;
         match walk.over {
-            Over::Map => self.queue(&self.mendable_of_map(&rows)?).await?,
+            Over::Map => self.queue(&self.mendable_of_map(&rows)).await?,
             Over::Node(id) => {
                 self.pass(&mut walk, &rows)?;
                 if self.is_given_up(id) {
@@ -73,7 +73,7 @@ impl Coordinator {
         let mut rng = rand::rng();
         for row in rows {
             let key = keyspace::parse_holding(&row.key)?;
-            let held: HoldingRow = decode(&row.value)?;
+            let Some(held) = legible::<HoldingRow>(&row.key, &row.value) else { continue };
             let (shard, segment, position) = (key.shard, key.segment, held.position);
             let pick = Pick { shard, segment, position, tries: 0, run: None, accused: false };
             walk.pass(pick, held.bytes, &mut rng);
@@ -94,19 +94,24 @@ impl Coordinator {
         let mut mendable = Vec::new();
         for row in rows {
             let id = keyspace::parse_holding(&row.key)?.segment;
-            if let Some(held) = read_segment(&*self.store, &id).await? {
-                mendable.extend(self.urgency(&held.row).map(|urgency| (id, urgency)));
+            if let Some(row) = self.legible_segment(&id).await? {
+                mendable.extend(self.urgency(&row).map(|urgency| (id, urgency)));
             }
         }
         Ok(mendable)
     }
 
-    fn mendable_of_map(&self, rows: &[Row]) -> Result<Vec<(SegmentId, u8)>, StoreError> {
-        let mut mendable = Vec::new();
-        for row in rows {
-            let id = keyspace::parse_segment(&row.key)?;
-            mendable.extend(self.urgency(&decode(&row.value)?).map(|urgency| (id, urgency)));
-        }
-        Ok(mendable)
+    fn mendable_of_map(&self, rows: &[Row]) -> Vec<(SegmentId, u8)> {
+        let judge = |row: &Row| {
+            let id = keyspace::parse_segment(&row.key).ok()?;
+            self.urgency(&legible(&row.key, &row.value)?).map(|urgency| (id, urgency))
+        };
+        rows.iter().filter_map(judge).collect()
+    }
+
+    /// The segment's row, for a pass over many; see [`legible`].
+    pub(super) async fn legible_segment(&self, id: &SegmentId) -> Result<Option<SegmentRow>, StoreError> {
+        let key = keyspace::segment(id);
+        Ok(self.store.get(&key).await?.and_then(|found| legible(&key, &found.value)))
     }
 }
