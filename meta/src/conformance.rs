@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::task::JoinSet;
 
 use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
-use crate::{Commit, CommitError, Direction, KeyRange, Outcome, Store, StoreError, Version, transact};
+use crate::{Commit, CommitError, Direction, KeyRange, Outcome, RowRef, Step, Store, StoreError, Version, transact};
 
 /// Runs every case, each on an empty store of its own. Wants a runtime with more than one thread, for the cases that race.
 ///
@@ -24,6 +24,8 @@ pub async fn conforms(make: impl AsyncFn() -> Arc<dyn Store>) {
     writes_apply_in_order(&*make().await).await;
     ranges_are_deleted_within_their_bounds(&*make().await).await;
     scans_keep_bounds_limit_and_direction(&*make().await).await;
+    walks_show_each_row_and_leap(&*make().await).await;
+    walks_go_on_however_many_rows_there_are(&*make().await).await;
     rows_too_long_are_refused(&*make().await).await;
     no_increment_is_lost(make().await).await;
     one_of_many_creators_wins(make().await).await;
@@ -149,6 +151,53 @@ async fn scans_keep_bounds_limit_and_direction(store: &dyn Store) {
     assert_eq!(scanned(KeyRange::between("e", "b"), 9, Ascending).await, "");
     assert_eq!(scanned(KeyRange::after("c", "c"), 9, Descending).await, "");
     assert_eq!(scanned(KeyRange::prefix(b"c"), 9, Ascending).await, "c");
+}
+
+/// The keys that a walk shows which, at each of these keys, goes on as said.
+async fn walked(store: &dyn Store, range: KeyRange, steps: &[(&str, Step)]) -> String {
+    let mut shown = String::new();
+    let mut visit = |row: RowRef<'_>| {
+        let key = std::str::from_utf8(row.key).unwrap();
+        assert_eq!((row.value, row.version), (&b"value"[..], 1));
+        shown.push_str(key);
+        steps.iter().find(|(at, _)| *at == key).map_or(Step::Next, |(_, step)| step.clone())
+    };
+    store.walk(range, &mut visit).await.unwrap();
+    shown
+}
+
+async fn walks_show_each_row_and_leap(store: &dyn Store) {
+    put_keys(store, "abcdef").await;
+    let leap = |to: &'static str| Step::Leap(to.into());
+    let walk = async |range, steps: &[(&str, Step)]| walked(store, range, steps).await;
+    assert_eq!(walk(KeyRange::all(), &[]).await, "abcdef");
+    assert_eq!(walk(KeyRange::after("b", "e"), &[]).await, "cd");
+    assert_eq!(walk(KeyRange::between("e", "b"), &[]).await, "");
+    assert_eq!(walk(KeyRange::all(), &[("c", Step::Stop)]).await, "abc");
+    assert_eq!(walk(KeyRange::all(), &[("a", leap("c")), ("d", leap("dd"))]).await, "acdef");
+    assert_eq!(walk(KeyRange::all(), &[("b", leap("b")), ("d", leap("a"))]).await, "abcdef");
+    assert_eq!(walk(KeyRange::between("a", "e"), &[("b", leap("e"))]).await, "ab");
+    assert_eq!(walk(KeyRange::all(), &[("b", leap("x"))]).await, "ab");
+}
+
+async fn walks_go_on_however_many_rows_there_are(store: &dyn Store) {
+    let keys = || (0..3000_u32).map(|number| number.to_be_bytes());
+    must(store, keys().fold(Commit::new(), |commit, key| commit.put(key.to_vec(), ""))).await;
+    let mut shown = Vec::new();
+    let mut all = |row: RowRef<'_>| {
+        shown.push(row.key.to_vec());
+        Step::Next
+    };
+    store.walk(KeyRange::all(), &mut all).await.unwrap();
+    assert!(shown.into_iter().eq(keys().map(|key| key.to_vec())));
+    let (mut shown, mut next) = (0, 0);
+    let mut leaping = |row: RowRef<'_>| {
+        assert_eq!(row.key, u32::to_be_bytes(next));
+        (shown, next) = (shown + 1, next + 7);
+        Step::Leap(Bytes::copy_from_slice(&next.to_be_bytes()))
+    };
+    store.walk(KeyRange::all(), &mut leaping).await.unwrap();
+    assert_eq!(shown, 3000_u32.div_ceil(7));
 }
 
 async fn rows_too_long_are_refused(store: &dyn Store) {

@@ -1,4 +1,5 @@
-//! The ordered key-value store that remembers. Three operations: [`Store::get`], [`Store::scan`], [`Store::commit`].
+//! The ordered key-value store that remembers. Three operations: [`Store::get`], [`Store::scan`], [`Store::commit`]; and [`Store::walk`],
+//! which any store has by its scans and a local one does better.
 //!
 //! ```text
 //!   table logic (gateway, coordinator)      reads rows, decides, and says what must still hold when it writes
@@ -18,6 +19,7 @@ mod range;
 pub mod redb;
 pub mod row;
 mod transact;
+mod walk;
 
 use std::ops::Bound;
 
@@ -27,6 +29,7 @@ use bytes::Bytes;
 pub use self::redb::RedbStore;
 pub use memory::MemoryStore;
 pub use transact::{Outcome, transact};
+pub use walk::{RowRef, Step, Visit};
 
 /// A row's version: the sequence number of the commit that wrote it. Grows, never repeats within a store.
 pub type Version = u64;
@@ -110,6 +113,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// At most `limit` rows of the range, in the direction asked for.
     async fn scan(&self, range: KeyRange, limit: usize, direction: Direction) -> Result<Vec<Row>, StoreError>;
+
+    /// Shows the range's rows to `visit`, ascending, until it stops; nothing is copied where the store can do without. One that reads
+    /// snapshots reads one moment, and holds it no longer than this call.
+    async fn walk(&self, range: KeyRange, visit: &mut Visit<'_>) -> Result<(), StoreError> {
+        walk::by_scans(self, range, visit).await
+    }
 
     /// Makes the commit durable and answers its sequence number, which is now the version of every row it put.
     async fn commit(&self, commit: Commit) -> Result<Version, CommitError>;

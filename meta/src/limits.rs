@@ -14,6 +14,11 @@ pub const CACHE_BYTES: usize = 256 << 20;
 /// With fsync off: how long an answered commit may be in memory only.
 pub const FLUSH_EVERY_MS: u64 = 1_000;
 
+/// Rows read at once by a walk that goes by scans: at first, just after a leap, where perhaps one is wanted, and at most.
+pub const WALK_ROWS_FIRST: usize = 16;
+pub const WALK_ROWS_AFTER_LEAP: usize = 4;
+pub const WALK_ROWS_MAX: usize = 1000;
+
 /// How often a transaction is tried before it gives up to others' commits.
 pub const TRANSACT_ATTEMPTS_MAX: u32 = 64;
 /// The pause after the first conflict; it doubles up to the maximum, and a random part of it is waited.

@@ -11,8 +11,8 @@
 use std::marker::PhantomData;
 
 use bytes::Bytes;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::StoreError;
 
@@ -80,6 +80,22 @@ pub fn decode<R: Record>(value: &[u8]) -> Result<R, RowError> {
     read(*format, body)
 }
 
+/// What a record begins with, borrowed from its row: `F` has the same fields as the newest shape of `R`, as far as it goes. What lies behind
+/// is not looked at. `None` where the row has an earlier shape.
+///
+/// # Errors
+/// [`RowError`] if the value is empty or its beginning no such record.
+pub fn decode_front<'a, R: Record, F: Deserialize<'a>>(value: &'a [u8]) -> Result<Option<F>, RowError> {
+    let (format, body) = value.split_first().ok_or(RowError::Empty)?;
+    if *format != R::FORMAT {
+        return Ok(None);
+    }
+    match postcard::take_from_bytes(body) {
+        Ok((front, _)) => Ok(Some(front)),
+        Err(error) => Err(RowError::Damaged { format: *format, reason: error.to_string() }),
+    }
+}
+
 fn read<R: Record>(format: u8, body: &[u8]) -> Result<R, RowError> {
     if format != R::FORMAT {
         return R::Previous::read(format, body);
@@ -92,7 +108,6 @@ fn read<R: Record>(format: u8, body: &[u8]) -> Result<R, RowError> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::{any, prop_assert_eq, proptest};
-    use serde::Deserialize;
 
     use super::*;
 
@@ -174,6 +189,22 @@ mod tests {
         assert_eq!(from_v1, Ok(Bucket { name: "a".into(), created_ms: None, tags: vec![] }));
         let from_v2 = decode::<Bucket>(&encode(&BucketV2 { name: "a".into(), created_ms: 7 }));
         assert_eq!(from_v2, Ok(Bucket { name: "a".into(), created_ms: Some(7), tags: vec![] }));
+    }
+
+    #[test]
+    fn a_front_is_read_without_the_rest_and_only_from_the_newest_shape() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Front<'a> {
+            name: &'a str,
+            created_ms: Option<u64>,
+        }
+        let value = encode(&Bucket { name: "ab".into(), created_ms: Some(7), tags: vec![("c".into(), "d".into())] });
+        assert_eq!(decode_front::<Bucket, Front<'_>>(&value), Ok(Some(Front { name: "ab", created_ms: Some(7) })));
+        let cut = decode_front::<Bucket, Front<'_>>(&value[..3]);
+        assert!(matches!(cut, Err(RowError::Damaged { format: 3, .. })));
+        let earlier = encode(&BucketV1 { name: "a".into() });
+        assert_eq!(decode_front::<Bucket, Front<'_>>(&earlier), Ok(None));
+        assert_eq!(decode_front::<Bucket, Front<'_>>(&[]), Err(RowError::Empty));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //!   commit ─┐                        ┌─ checks of 1, writes of 1 ┐
 //!   commit ─┼─▶ bounded queue ─▶ writer: checks of 2, conflict   ├─▶ one transaction, one fsync ─▶ all are answered
 //!   commit ─┘                        └─ checks of 3, writes of 3 ┘
-//!   get, scan ─▶ a snapshot of the last transaction; opened, read and closed within the call
+//!   get, scan, walk ─▶ a snapshot of the last transaction; opened, read and closed within the call
 //! ```
 //!
 //! Promises: a commit is answered after its transaction is on stable storage (with `fsync` off: after it is visible; at most
@@ -27,11 +27,10 @@ use std::thread::JoinHandle;
 
 use ::redb::{Database, TableDefinition};
 use async_trait::async_trait;
-use bytes::Bytes;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::limits::{CACHE_BYTES, QUEUE_COMMITS_MAX};
-use crate::{Commit, CommitError, Direction, KeyRange, Row, Store, StoreError, Version, Versioned};
+use crate::{Commit, CommitError, Direction, KeyRange, Row, Store, StoreError, Version, Versioned, Visit};
 use writer::{Job, Writer};
 
 const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
@@ -119,6 +118,10 @@ impl Store for RedbStore {
         read::scan(&self.database, &range, limit, direction).map_err(failed)
     }
 
+    async fn walk(&self, range: KeyRange, visit: &mut Visit<'_>) -> Result<(), StoreError> {
+        read::walk(&self.database, range, visit).map_err(failed)
+    }
+
     /// A caller that stops waiting may or may not have committed.
     async fn commit(&self, commit: Commit) -> Result<Version, CommitError> {
         commit.check_lengths()?;
@@ -136,9 +139,9 @@ fn failed(error: ::redb::Error) -> StoreError {
 }
 
 /// Takes a stored value apart.
-fn unpack(stored: &[u8]) -> Result<Versioned, ::redb::Error> {
+fn unpack(stored: &[u8]) -> Result<(Version, &[u8]), ::redb::Error> {
     let (version, value) = stored.split_first_chunk::<VERSION_BYTES>().ok_or_else(short_row)?;
-    Ok(Versioned { value: Bytes::copy_from_slice(value), version: Version::from_be_bytes(*version) })
+    Ok((Version::from_be_bytes(*version), value))
 }
 
 fn version_of(stored: &[u8]) -> Result<Version, ::redb::Error> {

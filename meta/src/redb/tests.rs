@@ -3,6 +3,7 @@ mod model;
 
 use std::path::PathBuf;
 
+use bytes::Bytes;
 use tempfile::{TempDir, tempdir};
 use tokio::task::JoinSet;
 

@@ -6,12 +6,13 @@ use proptest::collection::vec;
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptest};
 
 use super::*;
-use crate::{Check, MemoryStore, Write};
+use crate::{Check, MemoryStore, RowRef, Step as Go, Write};
 
 #[derive(Debug, Clone)]
 enum Step {
     Get(Bytes),
     Scan(KeyRange, usize, Direction),
+    Walk(KeyRange, Vec<Go>),
     Commit(Vec<WantedCheck>, Vec<Write>),
     Reopen,
 }
@@ -65,9 +66,27 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => key().prop_map(Step::Get),
         6 => (range(), 0..8_usize, direction).prop_map(|(range, limit, direction)| Step::Scan(range, limit, direction)),
+        4 => (range(), vec(go(), 0..8)).prop_map(|(range, go)| Step::Walk(range, go)),
         10 => (vec(check(), 0..3), vec(write(), 0..5)).prop_map(|(checks, writes)| Step::Commit(checks, writes)),
         1 => Just(Step::Reopen),
     ]
+}
+
+/// Where a walk goes on after its first rows; after more it stops.
+fn go() -> impl Strategy<Value = Go> {
+    prop_oneof![3 => Just(Go::Next), 3 => key().prop_map(Go::Leap), 1 => Just(Go::Stop)]
+}
+
+async fn walked(store: &dyn Store, range: KeyRange, go: &[Go]) -> Vec<Row> {
+    let mut shown = Vec::new();
+    let mut go = go.iter();
+    let mut visit = |row: RowRef<'_>| {
+        let (key, value) = (Bytes::copy_from_slice(row.key), Bytes::copy_from_slice(row.value));
+        shown.push(Row { key, value, version: row.version });
+        go.next().cloned().unwrap_or(Go::Stop)
+    };
+    store.walk(range, &mut visit).await.unwrap();
+    shown
 }
 
 async fn resolve(model: &MemoryStore, wanted: WantedCheck) -> Check {
@@ -99,6 +118,9 @@ async fn both_agree(steps: Vec<Step>) {
             Step::Scan(range, limit, direction) => {
                 let expected = model.scan(range.clone(), limit, direction).await.unwrap();
                 assert_eq!(store.scan(range, limit, direction).await.unwrap(), expected);
+            }
+            Step::Walk(range, go) => {
+                assert_eq!(walked(&store, range.clone(), &go).await, walked(&model, range, &go).await);
             }
             Step::Commit(wanted, writes) => {
                 let mut checks = Vec::new();
