@@ -133,7 +133,8 @@ impl GatewayConfig {
         must("sweep_age_ms", "60000 (a minute) or more", self.sweep_age_ms >= 60_000)
     }
 
-    pub(crate) fn store_file(&self) -> PathBuf {
+    /// Where the metadata is.
+    pub fn store_file(&self) -> PathBuf {
         self.data.join(STORE_FILE)
     }
 

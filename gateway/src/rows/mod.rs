@@ -11,6 +11,7 @@
 
 mod access;
 mod bucket;
+mod listed;
 mod object;
 mod upload;
 
@@ -19,6 +20,7 @@ mod tests;
 
 pub(crate) use access::{AccessKeyRow, MasterRow, UserRow};
 pub(crate) use bucket::{BucketRow, Versioning};
+pub(crate) use listed::ListedObject;
 pub(crate) use object::{
     Acl, ContentHeaders, ETag, InlineRow, LiveObject, Lock, ManifestRow, ObjectBody, ObjectChecksum, ObjectRow, ObjectState,
     PartPlace, PartRef, Sse,

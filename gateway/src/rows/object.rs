@@ -84,7 +84,9 @@ impl ETag {
 
 impl fmt::Display for ETag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.md5))?;
+        let mut digits = [0; 32];
+        hex::encode_to_slice(self.md5, &mut digits).map_err(|_| fmt::Error)?;
+        f.write_str(std::str::from_utf8(&digits).map_err(|_| fmt::Error)?)?;
         self.parts.map_or(Ok(()), |parts| write!(f, "-{parts}"))
     }
 }

@@ -249,6 +249,21 @@ macro_rules! round_trips {
 }
 round_trips!(object, bucket, upload, uploaded, manifest, inline, user_row, access_key, master);
 
+proptest! {
+    #[test]
+    fn a_listing_reads_of_an_object_what_its_whole_row_says(seed: u64) {
+        let row = Make(StdRng::seed_from_u64(seed)).object();
+        prop_assert_eq!(ListedObject::read(&encode(&row)), Ok(ListedObject::of(&row)));
+    }
+
+    #[test]
+    fn a_listing_of_any_bytes_is_an_object_or_an_error_but_never_a_panic(mut value: Vec<u8>) {
+        let _ = ListedObject::read(&value);
+        value.insert(0, ObjectRow::FORMAT);
+        let _ = ListedObject::read(&value);
+    }
+}
+
 mod golden;
 
 #[test]

@@ -33,19 +33,22 @@ pub(super) fn push_past(out: &mut Vec<u8>, key: &[u8]) {
 /// The key and what follows its end; `None` if these bytes were never escaped.
 pub(super) fn split(bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let mut key = Vec::with_capacity(bytes.len());
+    let suffix = split_into(bytes, &mut key)?;
+    Some((key, suffix))
+}
+
+/// As [`split`], with the key put into a buffer.
+pub(super) fn split_into<'b>(bytes: &'b [u8], key: &mut Vec<u8>) -> Option<&'b [u8]> {
+    key.clear();
     let mut rest = bytes;
     loop {
-        let (byte, tail) = rest.split_first()?;
-        rest = tail;
-        if *byte != 0 {
-            key.push(*byte);
-            continue;
-        }
-        let (mark, tail) = rest.split_first()?;
-        rest = tail;
+        let plain = rest.iter().position(|byte| *byte == 0)?;
+        key.extend_from_slice(&rest[..plain]);
+        let mark = rest.get(plain + 1)?;
+        rest = &rest[plain + 2..];
         match mark {
             0xFF => key.push(0),
-            0x01 => return Some((key, rest)),
+            0x01 => return Some(rest),
             _ => return None,
         }
     }

@@ -2,44 +2,10 @@
 
 use nodio_meta::row::decode;
 
-use super::walk::{Entry, Start, Walk, Walked};
+use super::walk::{Marker, Rows, Start, Walk};
 use super::{TableError, Tables, keyspace};
 use crate::names::{ObjectKey, UploadId};
-use crate::rows::{BucketRow, ObjectRow, UploadRow};
-
-/// How far a listing has come: the last thing listed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Marker {
-    /// Goes on after this key; need not exist.
-    Key(String),
-    /// Goes on after every key that begins with this common prefix.
-    CommonPrefix(String),
-}
-
-impl Marker {
-    /// A client's `marker` or `key-marker`, which may be the common prefix that an earlier page ended with.
-    pub(crate) fn of_client(marker: &str, prefix: &str, delimiter: &str) -> Self {
-        let rest = marker.strip_prefix(prefix).filter(|_| !delimiter.is_empty()).unwrap_or("");
-        match rest.find(delimiter) {
-            Some(at) if !rest.is_empty() && at + delimiter.len() == rest.len() => Self::CommonPrefix(marker.to_owned()),
-            _ => Self::Key(marker.to_owned()),
-        }
-    }
-
-    /// The text that S3 gives as the next marker.
-    pub(crate) fn as_str(&self) -> &str {
-        match self {
-            Self::Key(text) | Self::CommonPrefix(text) => text,
-        }
-    }
-
-    fn start(self) -> Start {
-        match self {
-            Self::Key(key) => Start::AfterKey(key),
-            Self::CommonPrefix(prefix) => Start::AfterPrefix(prefix),
-        }
-    }
-}
+use crate::rows::{BucketRow, ListedObject, UploadRow};
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ListQuery {
@@ -55,9 +21,9 @@ pub(crate) struct ListQuery {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ListPage {
     /// Each key's newest version, if that is no delete marker.
-    pub(crate) objects: Vec<(ObjectKey, ObjectRow)>,
+    pub(crate) objects: Vec<(ObjectKey, ListedObject)>,
     pub(crate) common_prefixes: Vec<String>,
-    /// Where to go on, if there is more.
+    /// Where to go on, if there is more. A page that passed over many delete markers may have less than asked for, and more behind it.
     pub(crate) next: Option<Marker>,
 }
 
@@ -86,24 +52,12 @@ impl Tables {
             space: keyspace::objects(bucket.id),
             prefix: &query.prefix,
             delimiter: query.delimiter.as_deref().unwrap_or(""),
+            rows: Rows::First,
             limit: query.limit,
         };
-        let start = query.after.clone().map_or(Start::First, Marker::start);
-        let mut seen: Option<ObjectKey> = None;
-        let walked = walk.run(&*self.store, start, |key, _, row| {
-            if seen.as_ref() == Some(key) {
-                return Ok(None);
-            }
-            seen = Some(key.clone());
-            let row: ObjectRow = decode(&row.value)?;
-            Ok(row.live().is_some().then_some(row))
-        });
-        let Sorted { items: objects, prefixes: common_prefixes, last } = sorted_out(walked.await?);
-        let next = last.map(|last| match last {
-            Last::Item(key, _) => Marker::Key(key.as_str().to_owned()),
-            Last::CommonPrefix(prefix) => Marker::CommonPrefix(prefix),
-        });
-        Ok(ListPage { objects, common_prefixes, next })
+        let start = query.after.clone().map_or(Start::First, Start::After);
+        let walked = walk.run(&*self.store, start, |value| Ok(ListedObject::read(value)?)).await?;
+        Ok(ListPage { objects: walked.items, common_prefixes: walked.prefixes, next: walked.next })
     }
 
     pub(crate) async fn list_uploads(&self, bucket: &BucketRow, query: &UploadQuery) -> Result<UploadPage, TableError> {
@@ -111,46 +65,20 @@ impl Tables {
             space: keyspace::uploads(bucket.id),
             prefix: &query.prefix,
             delimiter: query.delimiter.as_deref().unwrap_or(""),
+            rows: Rows::Each,
             limit: query.limit,
         };
         let start = match (query.after.clone(), query.after_upload) {
             (Some(Marker::Key(key)), Some(upload)) => Start::AfterRow(key, upload.0.0.to_vec()),
-            (Some(marker), _) => marker.start(),
+            (Some(marker), _) => Start::After(marker),
             (None, _) => Start::First,
         };
-        let walked = walk.run(&*self.store, start, |_, _, row| Ok(Some(decode::<UploadRow>(&row.value)?))).await?;
-        let Sorted { items: uploads, prefixes: common_prefixes, last } = sorted_out(walked);
-        let next = last.map(|last| match last {
-            Last::Item(key, row) => (Marker::Key(key.as_str().to_owned()), Some(UploadId(row.uid))),
-            Last::CommonPrefix(prefix) => (Marker::CommonPrefix(prefix), None),
+        let walked = walk.run(&*self.store, start, |value| Ok(Some(decode::<UploadRow>(value)?))).await?;
+        let last_upload = walked.items.last().map(|(_, row)| UploadId(row.uid));
+        let next = walked.next.map(|marker| match marker {
+            Marker::Key(_) => (marker, last_upload),
+            Marker::CommonPrefix(_) => (marker, None),
         });
-        Ok(UploadPage { uploads, common_prefixes, next })
+        Ok(UploadPage { uploads: walked.items, common_prefixes: walked.prefixes, next })
     }
-}
-
-enum Last<T> {
-    Item(ObjectKey, T),
-    CommonPrefix(String),
-}
-
-struct Sorted<T> {
-    items: Vec<(ObjectKey, T)>,
-    prefixes: Vec<String>,
-    /// The last entry, if there is more behind it.
-    last: Option<Last<T>>,
-}
-
-fn sorted_out<T: Clone>(walked: Walked<T>) -> Sorted<T> {
-    let last = walked.entries.last().filter(|_| walked.more).map(|entry| match entry {
-        Entry::Item(key, item) => Last::Item(key.clone(), item.clone()),
-        Entry::CommonPrefix(prefix) => Last::CommonPrefix(prefix.clone()),
-    });
-    let (mut items, mut prefixes) = (Vec::new(), Vec::new());
-    for entry in walked.entries {
-        match entry {
-            Entry::Item(key, item) => items.push((key, item)),
-            Entry::CommonPrefix(prefix) => prefixes.push(prefix),
-        }
-    }
-    Sorted { items, prefixes, last }
 }

@@ -50,10 +50,11 @@ pub(crate) use condition::{ETagMatch, Precondition};
 pub(crate) use copy::CopySource;
 pub use error::TableError;
 pub(crate) use holdings::{Holding, HoldingPage, PageLimit, RowPlace, Waiting, Which};
-pub(crate) use list::{ListQuery, Marker, UploadQuery};
+pub(crate) use list::{ListPage, ListQuery, UploadQuery};
 pub(crate) use objects::{Deleted, NewObject};
 pub(crate) use pending::Pending;
 pub(crate) use uploads::NewPart;
+pub(crate) use walk::Marker;
 
 /// Each is somebody else's commit between two reads of ours; after so many, a row is missing for good.
 const TORN_READS_MAX: u32 = 64;

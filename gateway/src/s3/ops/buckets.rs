@@ -124,7 +124,8 @@ pub(super) async fn delete_bucket(api: &Api, request: S3Request<DeleteBucketInpu
 
 async fn only_uploads_are_left(api: &Api, bucket: &BucketRow) -> S3Result<bool> {
     let any = ListQuery { prefix: String::new(), delimiter: None, after: None, limit: 1 };
-    Ok(api.tables.list_objects(bucket, &any).await?.objects.is_empty())
+    let page = api.tables.list_objects(bucket, &any).await?;
+    Ok(page.objects.is_empty() && page.next.is_none())
 }
 
 /// Uploads under way don't keep a bucket: only directory buckets want them aborted first (API page of DeleteBucket).

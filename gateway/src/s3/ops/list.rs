@@ -8,32 +8,38 @@ use s3s::{S3Request, S3Response, S3Result};
 use super::page::{Names, limit, read_token, token};
 use super::shape::{etag, owner_of, signed, timestamp};
 use crate::names::ObjectKey;
-use crate::rows::{ObjectRow, UserRow};
+use crate::rows::{ListedObject, UserRow};
 use crate::s3::Api;
 use crate::s3::access::caller;
 use crate::s3::digest::scope_shown;
-use crate::tables::{ListQuery, Marker};
+use crate::tables::{ListPage, ListQuery, Marker};
 
 /// An empty parameter is as none.
 pub(super) fn given(text: Option<&String>) -> Option<String> {
     text.filter(|text| !text.is_empty()).cloned()
 }
 
-fn shown(names: Names, (key, row): &(ObjectKey, ObjectRow), with_owner: Option<&UserRow>) -> Option<Object> {
-    let live = row.live()?;
-    let class = live.storage_class.clone().unwrap_or_else(|| ObjectStorageClass::STANDARD.to_owned());
-    let checksum = live.checksum.as_ref();
-    Some(Object {
-        checksum_algorithm: checksum.map(|checksum| vec![ChecksumAlgorithm::from_static(checksum.checksum.kind.name())]),
-        checksum_type: checksum.map(|checksum| scope_shown(checksum.scope)),
-        e_tag: Some(etag(&live.etag)),
-        key: Some(names.show(key.as_str())),
-        last_modified: Some(timestamp(row.modified)),
-        owner: with_owner.map(|caller| owner_of(&row.owner, caller)),
+fn shown(names: Names, (key, object): (ObjectKey, ListedObject), with_owner: Option<&UserRow>) -> Object {
+    let class = object.storage_class.map_or_else(|| ObjectStorageClass::from_static(ObjectStorageClass::STANDARD), Into::into);
+    let kind = object.checksum.map(|(kind, _)| ChecksumAlgorithm::from_static(kind.name()));
+    Object {
+        checksum_algorithm: kind.map(|kind| vec![kind]),
+        checksum_type: object.checksum.map(|(_, scope)| scope_shown(scope)),
+        e_tag: Some(etag(&object.etag)),
+        key: Some(names.show_key(key)),
+        last_modified: Some(timestamp(object.modified)),
+        owner: with_owner.map(|caller| owner_of(&object.owner, caller)),
         restore_status: None,
-        size: Some(signed(live.size)),
-        storage_class: Some(ObjectStorageClass::from(class)),
-    })
+        size: Some(signed(object.size)),
+        storage_class: Some(class),
+    }
+}
+
+/// S3 names the next marker of the first version only where it is other than the last key listed.
+fn next_marker<'p>(page: &'p ListPage, delimiter: Option<&str>) -> Option<&'p str> {
+    let next = page.next.as_ref()?.as_str();
+    let last = page.objects.last().map(|(key, _)| key.as_str());
+    (delimiter.is_some() || last != Some(next)).then_some(next)
 }
 
 pub(super) async fn list_objects(api: &Api, request: S3Request<ListObjectsInput>) -> S3Result<S3Response<ListObjectsOutput>> {
@@ -47,16 +53,15 @@ pub(super) async fn list_objects(api: &Api, request: S3Request<ListObjectsInput>
     let after = given(input.marker.as_ref()).map(of_client);
     let query = ListQuery { prefix: prefix.clone(), delimiter: delimiter.clone(), after, limit: max_keys as usize };
     let page = api.tables.list_objects(&bucket, &query).await?;
-    // S3 names the next marker only where a delimiter makes it other than the last key.
-    let next_marker = page.next.as_ref().filter(|_| delimiter.is_some()).map(|next| names.show(next.as_str()));
+    let next_marker = next_marker(&page, delimiter.as_deref()).map(|next| names.show(next));
     Ok(S3Response::new(ListObjectsOutput {
         name: Some(input.bucket),
         prefix: Some(names.show(&prefix)),
         marker: Some(names.show(input.marker.as_deref().unwrap_or_default())),
         max_keys: Some(max_keys),
         is_truncated: Some(page.next.is_some()),
-        contents: Some(page.objects.iter().filter_map(|object| shown(names, object, Some(&caller))).collect()),
-        common_prefixes: Some(names.show_all(&page.common_prefixes)),
+        contents: Some(page.objects.into_iter().map(|object| shown(names, object, Some(&caller))).collect()),
+        common_prefixes: Some(names.show_all(page.common_prefixes)),
         delimiter: delimiter.map(|delimiter| names.show(&delimiter)),
         next_marker,
         encoding_type: input.encoding_type,
@@ -90,8 +95,8 @@ pub(super) async fn list_objects_v2(
         continuation_token: input.continuation_token,
         is_truncated: Some(page.next.is_some()),
         next_continuation_token: page.next.as_ref().map(token),
-        contents: Some(page.objects.iter().filter_map(|object| shown(names, object, with_owner)).collect()),
-        common_prefixes: Some(names.show_all(&page.common_prefixes)),
+        contents: Some(page.objects.into_iter().map(|object| shown(names, object, with_owner)).collect()),
+        common_prefixes: Some(names.show_all(page.common_prefixes)),
         delimiter: delimiter.map(|delimiter| names.show(&delimiter)),
         encoding_type: input.encoding_type,
         start_after: input.start_after.map(|after| names.show(&after)),

@@ -226,7 +226,7 @@ pub(super) async fn list_multipart_uploads(
     let (next_key, next_upload) = page.next.as_ref().map(|(key, id)| (names.show(key.as_str()), id)).unzip();
     Ok(S3Response::new(ListMultipartUploadsOutput {
         bucket: Some(input.bucket),
-        common_prefixes: Some(names.show_all(&page.common_prefixes)),
+        common_prefixes: Some(names.show_all(page.common_prefixes)),
         delimiter: delimiter.map(|delimiter| names.show(&delimiter)),
         encoding_type: input.encoding_type,
         is_truncated: Some(page.next.is_some()),

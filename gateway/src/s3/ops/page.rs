@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use s3s::S3Result;
 use s3s::dto::{CommonPrefix, EncodingType};
 
+use crate::names::ObjectKey;
 use crate::s3::error::invalid_argument;
 use crate::s3::guard::query::encode;
 use crate::s3::limits::PAGE_MAX;
@@ -41,8 +42,19 @@ impl Names {
         }
     }
 
-    pub(super) fn show_all(self, prefixes: &[String]) -> Vec<CommonPrefix> {
-        prefixes.iter().map(|prefix| CommonPrefix { prefix: Some(self.show(prefix)) }).collect()
+    pub(super) fn show_key(self, key: ObjectKey) -> String {
+        self.show_own(key.into_string())
+    }
+
+    pub(super) fn show_all(self, prefixes: Vec<String>) -> Vec<CommonPrefix> {
+        prefixes.into_iter().map(|prefix| CommonPrefix { prefix: Some(self.show_own(prefix)) }).collect()
+    }
+
+    fn show_own(self, name: String) -> String {
+        match self {
+            Self::Plain => name,
+            Self::Url => encode(&name),
+        }
     }
 }
 

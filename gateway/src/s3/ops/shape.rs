@@ -23,12 +23,12 @@ pub(super) fn etag(tag: &ETag) -> dto::ETag {
 }
 
 pub(super) fn owner(user: &UserRow) -> dto::Owner {
-    dto::Owner { display_name: Some(user.display_name.clone()), id: Some(user.id.to_string()) }
+    dto::Owner { display_name: Some(user.display_name.clone()), id: Some(user.id.as_str().to_owned()) }
 }
 
 /// The owner of a row, by its full name where it is the caller.
 pub(super) fn owner_of(id: &UserId, caller: &UserRow) -> dto::Owner {
-    if *id == caller.id { owner(caller) } else { dto::Owner { display_name: None, id: Some(id.to_string()) } }
+    if *id == caller.id { owner(caller) } else { dto::Owner { display_name: None, id: Some(id.as_str().to_owned()) } }
 }
 
 /// Bytes as the signed numbers of s3s.

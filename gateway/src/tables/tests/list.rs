@@ -4,7 +4,6 @@ use proptest::prelude::*;
 
 use super::world::key;
 use super::*;
-use crate::tables::list::ListPage;
 
 /// The whole of a listing as S3 defines it, by looking at every key.
 fn model(keys: &BTreeSet<String>, prefix: &str, delimiter: &str, after: Option<&Marker>) -> Vec<String> {
@@ -135,6 +134,25 @@ async fn a_common_prefix_is_one_seek_however_many_keys_it_has() {
     assert_eq!((page.common_prefixes.len(), page.next), (10, None));
     let read = store.1.load(std::sync::atomic::Ordering::Relaxed);
     assert!(read < 100, "{read} of 3000 rows were read");
+}
+
+#[tokio::test]
+async fn a_key_is_a_few_rows_however_many_versions_it_has() {
+    let store = Arc::new(Counted(nodio_meta::MemoryStore::new(), Default::default()));
+    let world = World::over(store.clone()).await.versioned(crate::rows::Versioning::Enabled).await;
+    for version in 0..300 {
+        for name in ["a", "b", "c"] {
+            if version == 0 || name != "b" {
+                world.put(name).await;
+            }
+        }
+    }
+    store.1.store(0, std::sync::atomic::Ordering::Relaxed);
+    let query = ListQuery { limit: 10, ..ListQuery::default() };
+    let page = world.tables.list_objects(&world.bucket, &query).await.unwrap();
+    assert_eq!(entries(&page), ["a", "b", "c"]);
+    let read = store.1.load(std::sync::atomic::Ordering::Relaxed);
+    assert!(read < 50, "{read} of 601 rows were read");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 use super::world::{key, none};
 use super::*;
 use crate::names::VersionId;
-use crate::rows::Versioning;
+use crate::rows::{ListedObject, Versioning};
+use crate::tables::walk::PASSED_ROWS_MAX;
 
 #[tokio::test]
 async fn a_versioned_bucket_keeps_every_version_until_it_is_named() {
@@ -55,9 +56,50 @@ async fn lists_show_each_keys_newest_version_and_no_deleted_key() {
     let newest = world.put("b").await;
     let query = ListQuery { delimiter: Some("/".to_owned()), limit: 10, ..ListQuery::default() };
     let page = world.tables.list_objects(&world.bucket, &query).await.unwrap();
-    assert_eq!(page.objects, [(key("b"), newest)]);
+    assert_eq!(page.objects, [(key("b"), ListedObject::of(&newest).unwrap())]);
     assert_eq!((page.common_prefixes, page.next), (vec!["dir/".to_owned()], None));
     assert!(matches!(world.tables.delete_bucket(&world.bucket.name).await, Err(TableError::BucketNotEmpty)));
+}
+
+/// Puts delete markers on keys that never were.
+async fn mark(world: &World, keys: impl Iterator<Item = String>) {
+    world.delete("marked").await;
+    let marker = world.rows(&keyspace::versions(world.bucket.id, &key("marked"))).await.remove(0);
+    let row = |at: String| keyspace::object(world.bucket.id, &key(&at), 1);
+    let commit = keys.fold(nodio_meta::Commit::new(), |commit, at| commit.put(row(at), marker.value.clone()));
+    world.store.commit(commit.delete(marker.key)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_page_ends_where_it_passed_over_too_many_delete_markers() {
+    let world = World::new().await.versioned(Versioning::Enabled).await;
+    mark(&world, (0..PASSED_ROWS_MAX * 2).map(|number| format!("a/{number:06}"))).await;
+    let found = world.put("z").await;
+    for delimiter in [None, Some("/".to_owned())] {
+        let mut query = ListQuery { delimiter, limit: 2, ..ListQuery::default() };
+        let mut page = world.tables.list_objects(&world.bucket, &query).await.unwrap();
+        let end = Marker::Key(format!("a/{:06}", PASSED_ROWS_MAX - 1));
+        assert_eq!((page.objects.len(), page.common_prefixes.len(), &page.next), (0, 0, &Some(end)));
+        let mut pages = 1;
+        while page.next.is_some() {
+            assert!(page.objects.is_empty() && page.common_prefixes.is_empty());
+            query.after = page.next;
+            page = world.tables.list_objects(&world.bucket, &query).await.unwrap();
+            pages += 1;
+        }
+        assert_eq!((page.objects, pages), (vec![(key("z"), ListedObject::of(&found).unwrap())], 3));
+    }
+}
+
+#[tokio::test]
+async fn no_page_ends_with_a_key_that_would_be_taken_for_a_common_prefix() {
+    let world = World::new().await.versioned(Versioning::Enabled).await;
+    mark(&world, (0..PASSED_ROWS_MAX * 2).map(|number| format!("{number:06}/"))).await;
+    world.put("000000/a").await;
+    world.put("z").await;
+    let query = ListQuery { delimiter: Some("/".to_owned()), limit: 9, ..ListQuery::default() };
+    let page = world.tables.list_objects(&world.bucket, &query).await.unwrap();
+    assert_eq!((page.common_prefixes, page.objects.len(), page.next), (vec!["000000/".to_owned()], 1, None));
 }
 
 #[tokio::test]

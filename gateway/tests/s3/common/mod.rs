@@ -112,9 +112,15 @@ impl World {
     }
 
     /// Ends the gateway and starts it anew on the same folder, with the same donors.
-    pub(crate) async fn restart(mut self) -> Self {
+    pub(crate) async fn restart(self) -> Self {
+        self.restart_after(|_| {}).await
+    }
+
+    /// The same, with something done to its metadata file meanwhile.
+    pub(crate) async fn restart_after(mut self, work: impl FnOnce(&std::path::Path)) -> Self {
         self.shutdown.trigger();
         self.running.take().unwrap().wait().await;
+        work(&self.config.store_file());
         let shutdown = Shutdown::new();
         let started = start(self.config.clone(), self.fleet.clone(), self.donors.clone(), shutdown.clone()).await;
         let running = started.map_err(|error| error.to_string()).unwrap();
