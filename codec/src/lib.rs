@@ -7,11 +7,14 @@
 //!   parity     | shard k     | ... | shard n-1       |   Reed-Solomon over GF(2^8)
 //! ```
 //!
+//! Beside that, [`md5`]: the digest that S3 names objects' bytes by, of several objects in step.
+//!
 //! Promises: shards `0..k` are the sealed bytes themselves, so a range is read without decoding; a block opens only under its own key,
 //! part, segment and place ([`seal`]); any `k` shards rebuild any other, byte for byte ([`erasure`]).
 
 pub mod erasure;
 pub mod key;
+pub mod md5;
 pub mod seal;
 pub mod segment;
 
