@@ -7,6 +7,8 @@ pub(crate) const REPLICA_BYTES_MAX: usize = 64 * 1024;
 
 /// Segments of one write that are sealed, in flight or being sealed at once.
 pub(crate) const WRITE_SEGMENTS_AHEAD: usize = 2;
+/// Bytes of each part hashed in one go; then parts that have come meanwhile join.
+pub(crate) const DIGEST_SLICE_BYTES: usize = 64 * 1024;
 /// Segments of one read that are fetched ahead of the client.
 pub(crate) const READ_SEGMENTS_AHEAD: usize = 3;
 /// Segments located in one call.

@@ -1,7 +1,7 @@
 //! Bytes to donors and back. Knows segments, shards and donors; knows nothing of HTTP, S3, buckets or keys.
 //!
 //! ```text
-//!   write: body ─► segment ─┬─► digest (MD5, checksums; in order)
+//!   write: body ─► segment ─┬─► digest (MD5, checksums; in order, in step with other bodies)
 //!                           └─► seal + encode ─► n shards in parallel ─► quorum ─► commit       store, grants
 //!   read:  locate (cached) ─► the pieces a range needs ─► hedge / rebuild ─► open ─► body       fetch, locate
 //! ```
@@ -38,6 +38,7 @@ use tokio::sync::Mutex;
 use crate::checksum::{Checksum, ChecksumKind};
 use crate::limits::SUMMARY_S;
 use budget::Budget;
+use digest::Desk;
 use donors::Donors;
 use grants::Grants;
 use locate::Locator;
@@ -151,6 +152,7 @@ struct Inner {
     transport: Arc<dyn Transport>,
     code: CodePolicy,
     budget: Budget,
+    desk: Arc<Desk>,
     grants: Grants,
     locator: Locator,
     donors: Donors,
@@ -163,6 +165,7 @@ impl Pipeline {
             grants: Grants::new(fleet.clone()),
             locator: Locator::new(fleet.clone()),
             budget: Budget::new(options.memory_bytes_max),
+            desk: Desk::new(),
             donors: Donors::default(),
             domains_up: Mutex::default(),
             code: options.code,

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tracing::debug;
 
 use super::budget::Held;
-use super::digest::Digests;
+use super::digest::{Digests, Hashed};
 use super::{Body, Inner, Pipeline, Place, WriteError, WriteOptions, WrittenPart, store};
 use crate::limits::{INLINE_BYTES_MAX, REPLICA_BYTES_MAX, WRITE_SEGMENTS_AHEAD};
 
@@ -25,7 +25,7 @@ impl Pipeline {
         match first {
             None => part.finish(Place::Empty).await,
             Some(first) if cutter.ended && first.bytes.len() <= INLINE_BYTES_MAX => {
-                part.digest(first.bytes.clone()).await?;
+                let _already = part.digest(first.bytes.clone());
                 let mut sealed = vec![0; sealed_len(first.bytes.len())];
                 part.cipher.seal_segment(0, &first.bytes, &mut sealed);
                 part.finish(Place::Inline(sealed.into())).await
@@ -137,8 +137,7 @@ struct Part {
     code: Code,
     len: u64,
     segments: u32,
-    digests: Option<Digests>,
-    digesting: JoinSet<Result<Digests, WriteError>>,
+    digests: Digests,
     storing: JoinSet<Result<(), WriteError>>,
     abandon: Abandon,
 }
@@ -154,8 +153,7 @@ impl Part {
             code,
             len: 0,
             segments: 0,
-            digests: Some(Digests::new(&options.checksums)),
-            digesting: JoinSet::new(),
+            digests: Digests::new(pipeline.inner.desk.clone(), &options.checksums),
             storing: JoinSet::new(),
             abandon: Abandon { pipeline: pipeline.clone(), part: None },
         }
@@ -170,30 +168,22 @@ impl Part {
         let segment = SegmentId { part: self.id, index: self.segments };
         self.segments += 1;
         let (cipher, code, inner) = (self.cipher.clone(), self.code, self.pipeline.inner.clone());
-        let bytes = plain.bytes.clone();
+        let hashed = self.digest(plain.bytes.clone());
         self.abandon.part = Some(self.id);
         self.storing.spawn(async move {
             let _held = plain.held;
-            let encoded = store::encode(cipher, segment, code, bytes).await?;
+            let encoded = store::encode(cipher, segment, code, plain.bytes).await?;
             let stored = inner.store(encoded).await?;
-            Ok(inner.fleet.commit(vec![stored]).await?)
+            inner.fleet.commit(vec![stored]).await?;
+            hashed.wait().await
         });
-        self.digest(plain.bytes).await
-    }
-
-    /// Hands the segment to the digests, which take one after another, beside everything else.
-    async fn digest(&mut self, bytes: Bytes) -> Result<(), WriteError> {
-        self.len += bytes.len() as u64;
-        let digests = self.digests_so_far().await?;
-        self.digesting.spawn(async move { digests.add(bytes).await.map_err(|panic| WriteError::Internal(panic.to_string())) });
         Ok(())
     }
 
-    async fn digests_so_far(&mut self) -> Result<Digests, WriteError> {
-        if let Some(digests) = self.digests.take() {
-            return Ok(digests);
-        }
-        joined(self.digesting.join_next().await)
+    /// Hands the segment to the digests, which take one after another, beside everything else.
+    fn digest(&mut self, bytes: Bytes) -> Hashed {
+        self.len += bytes.len() as u64;
+        self.digests.add(bytes)
     }
 
     async fn one_stored(&mut self) -> Result<(), WriteError> {
@@ -205,7 +195,7 @@ impl Part {
         while !self.storing.is_empty() {
             self.one_stored().await?;
         }
-        let (md5, checksums) = self.digests_so_far().await?.finish();
+        let (md5, checksums) = self.digests.finish()?;
         self.abandon.part = None;
         Ok(WrittenPart { id: self.id, len: self.len, md5, checksums, key: self.key, place })
     }
