@@ -4,9 +4,10 @@
 //! shard is the data itself. The matrix is the usual Vandermonde one; a test holds it against another implementation.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustfs_erasure_codec::galois_8::ReedSolomon;
+use rustfs_erasure_codec::galois_8::{self, ReedSolomon};
 
 /// Why shards can't be made or rebuilt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -51,27 +52,108 @@ pub fn encode(data: &[&[u8]], parity: &mut [&mut [u8]]) -> Result<(), CodecError
 
 /// Rebuilds the shards at `wanted` from any `k` of `present` (position and bytes, equally long, each position once).
 pub fn rebuild(k: usize, n: usize, present: &[(usize, &[u8])], wanted: &[usize]) -> Result<Vec<Vec<u8>>, CodecError> {
+    let len = present.first().map_or(0, |(_, bytes)| bytes.len());
+    let mut rebuilt: Vec<Vec<u8>> = wanted.iter().map(|_| vec![0; len]).collect();
+    let mut into: Vec<(usize, &mut [u8])> = wanted.iter().copied().zip(rebuilt.iter_mut().map(Vec::as_mut_slice)).collect();
+    rebuild_into(k, n, present, &mut into)?;
+    Ok(rebuilt)
+}
+
+/// As [`rebuild`], into slices as long as the shards present, whatever is in them.
+pub fn rebuild_into(k: usize, n: usize, present: &[(usize, &[u8])], wanted: &mut [(usize, &mut [u8])]) -> Result<(), CodecError> {
     let len = shape(k, n, present, wanted)?;
-    if k == 1 {
-        return Ok(wanted.iter().map(|_| present[0].1.to_vec()).collect());
-    }
-    let mut shards: Vec<(Vec<u8>, bool)> = vec![(Vec::new(), false); n];
-    for (position, bytes) in &present[..k] {
-        shards[*position] = (bytes.to_vec(), true);
-    }
-    let mut required = vec![false; n];
-    for &position in wanted {
-        required[position] = !shards[position].1;
-    }
-    for (bytes, present) in &mut shards {
-        if !*present {
-            bytes.resize(len, 0);
+    let (mut lost, mut rows) = (Vec::new(), Vec::new());
+    let (used, more) = present.split_at(k);
+    let used_positions: Vec<usize> = used.iter().map(|(position, _)| *position).collect();
+    let decode = Decode::new(k, n, &used_positions)?;
+    for (position, into) in wanted {
+        // With one data shard, all are the same.
+        match used.iter().chain(more).find(|(at, _)| at == position || k == 1) {
+            Some((_, bytes)) => into.copy_from_slice(bytes),
+            None => {
+                rows.push(decode.row(*position));
+                lost.push(&mut **into);
+            }
         }
     }
-    if required.contains(&true) {
-        codec(k, n)?.reconstruct_some(&mut shards, &required).map_err(|_| CodecError::Misshapen)?;
+    for start in (0..len).step_by(COLUMN_BYTES) {
+        let column = start..(start + COLUMN_BYTES).min(len);
+        for (row, into) in rows.iter().zip(&mut lost) {
+            combine(row, used, column.clone(), &mut into[column.clone()]);
+        }
     }
-    Ok(wanted.iter().map(|&position| shards[position].0.clone()).collect())
+    Ok(())
+}
+
+/// Bytes of each shard that are worked on at once: they stay in the processor's nearest cache.
+const COLUMN_BYTES: usize = 16 * 1024;
+
+/// The sum of the shards' bytes, each times its factor.
+fn combine(row: &[u8], shards: &[(usize, &[u8])], column: Range<usize>, into: &mut [u8]) {
+    let mut first = true;
+    for (factor, (_, bytes)) in row.iter().zip(shards) {
+        let bytes = &bytes[column.clone()];
+        if std::mem::take(&mut first) {
+            galois_8::mul_slice(*factor, bytes, into);
+        } else if *factor != 0 {
+            galois_8::mul_slice_xor(*factor, bytes, into);
+        }
+    }
+}
+
+/// What the shards of a code are of the `k` shards at hand.
+struct Decode {
+    k: usize,
+    /// Row by row: what each shard is of the data shards.
+    generator: Vec<Vec<u8>>,
+    /// What each data shard is of the shards at hand.
+    inverse: Vec<Vec<u8>>,
+}
+
+impl Decode {
+    /// `positions` are `k` different ones below `n`.
+    fn new(k: usize, n: usize, positions: &[usize]) -> Result<Self, CodecError> {
+        let generator = generator(k, n)?;
+        let rows = positions.iter().map(|position| generator[*position].clone()).collect();
+        let inverse = invert(rows).ok_or(CodecError::Misshapen)?;
+        Ok(Self { k, generator, inverse })
+    }
+
+    /// The factors that make the shard at `position` of the shards at hand.
+    fn row(&self, position: usize) -> Vec<u8> {
+        let wanted = &self.generator[position];
+        let factor = |at: usize| (0..self.k).fold(0, |sum, data| sum ^ galois_8::mul(wanted[data], self.inverse[data][at]));
+        (0..self.k).map(factor).collect()
+    }
+}
+
+/// The code's matrix: an identity above what encoding makes of one.
+fn generator(k: usize, n: usize) -> Result<Vec<Vec<u8>>, CodecError> {
+    let data: Vec<Vec<u8>> = (0..k).map(|row| (0..k).map(|column| u8::from(row == column)).collect()).collect();
+    let mut parity = vec![vec![0; k]; n - k];
+    let slices: Vec<&[u8]> = data.iter().map(Vec::as_slice).collect();
+    encode(&slices, &mut parity.iter_mut().map(Vec::as_mut_slice).collect::<Vec<_>>())?;
+    Ok(data.into_iter().chain(parity).collect())
+}
+
+/// The inverse of a square matrix over GF(2^8), by Gauss and Jordan; `None` if there is none.
+fn invert(mut rows: Vec<Vec<u8>>) -> Option<Vec<Vec<u8>>> {
+    let k = rows.len();
+    for (at, row) in rows.iter_mut().enumerate() {
+        row.extend((0..k).map(|column| u8::from(at == column)));
+    }
+    for column in 0..k {
+        let pivot = (column..k).find(|row| rows[*row][column] != 0)?;
+        rows.swap(column, pivot);
+        let scale = galois_8::div(1, rows[column][column]);
+        rows[column].iter_mut().for_each(|value| *value = galois_8::mul(*value, scale));
+        let leading = rows[column].clone();
+        for (_, row) in rows.iter_mut().enumerate().filter(|(at, _)| *at != column) {
+            let factor = row[column];
+            row.iter_mut().zip(&leading).for_each(|(value, lead)| *value ^= galois_8::mul(factor, *lead));
+        }
+    }
+    Some(rows.into_iter().map(|mut row| row.split_off(k)).collect())
 }
 
 /// Rebuilds one shard.
@@ -80,7 +162,7 @@ pub fn rebuild_one(k: usize, n: usize, present: &[(usize, &[u8])], position: usi
 }
 
 /// Checks positions and lengths; answers the length of a shard.
-fn shape(k: usize, n: usize, present: &[(usize, &[u8])], wanted: &[usize]) -> Result<usize, CodecError> {
+fn shape(k: usize, n: usize, present: &[(usize, &[u8])], wanted: &[(usize, &mut [u8])]) -> Result<usize, CodecError> {
     if k == 0 || k > n {
         return Err(CodecError::BadCode { k, n });
     }
@@ -92,8 +174,8 @@ fn shape(k: usize, n: usize, present: &[(usize, &[u8])], wanted: &[usize]) -> Re
     let once = |(position, bytes): &(usize, &[u8])| {
         *position < n && bytes.len() == len && !std::mem::replace(&mut seen[*position], true)
     };
-    let right = present.iter().all(once) && wanted.iter().all(|&position| position < n);
-    if right { Ok(len) } else { Err(CodecError::Misshapen) }
+    let fits = |(position, into): &(usize, &mut [u8])| *position < n && into.len() == len;
+    if present.iter().all(once) && wanted.iter().all(fits) { Ok(len) } else { Err(CodecError::Misshapen) }
 }
 
 #[cfg(test)]
@@ -141,6 +223,32 @@ mod tests {
             prop_assert_eq!(rebuild_one(k, n, &present, n - 1).expect("k are enough"), all[n - 1].clone());
             prop_assert!(rebuild(k, n, &present[..k - 1], &everything).is_err());
         }
+    }
+
+    #[test]
+    fn shards_are_rebuilt_as_another_implementation_rebuilds_them() {
+        for (k, n, len) in [(2, 3, 1), (4, 6, COLUMN_BYTES + 17), (10, 14, 3 * COLUMN_BYTES), (29, 80, 999), (64, 128, 77)] {
+            let all = shards(k, n, len, 5);
+            let lost: Vec<usize> = (0..n - k).map(|i| (i * 7 + 1) % n).collect();
+            let mut theirs: Vec<Option<Vec<u8>>> = all.iter().cloned().map(Some).collect();
+            lost.iter().for_each(|at| theirs[*at] = None);
+            let present: Vec<(usize, &[u8])> =
+                (0..n).rev().filter(|at| !lost.contains(at)).map(|at| (at, all[at].as_slice())).collect();
+            reed_solomon_erasure::galois_8::ReedSolomon::new(k, n - k).expect("code").reconstruct(&mut theirs).expect("enough");
+            let theirs: Vec<Vec<u8>> = lost.iter().map(|at| theirs[*at].clone().expect("rebuilt")).collect();
+            assert_eq!(rebuild(k, n, &present, &lost).expect("k are enough"), theirs, "{k}/{n}");
+        }
+    }
+
+    #[test]
+    fn what_a_slice_held_before_does_not_matter() {
+        let all = shards(4, 6, COLUMN_BYTES * 2 + 5, 9);
+        let present: Vec<(usize, &[u8])> = [0, 2, 4, 5].map(|i| (i, all[i].as_slice())).to_vec();
+        let (mut one, mut three) = (vec![0xAA; all[0].len()], vec![0x55; all[0].len()]);
+        rebuild_into(4, 6, &present, &mut [(1, &mut one), (3, &mut three)]).expect("rebuilds");
+        assert_eq!((&one, &three), (&all[1], &all[3]));
+        let mut short = vec![0; 3];
+        assert_eq!(rebuild_into(4, 6, &present, &mut [(1, &mut short)]), Err(CodecError::Misshapen));
     }
 
     #[test]
