@@ -55,9 +55,8 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     let link =
         config.link.as_ref().context("no link to a coordinator: give --link what `nodio invite --for gateway` prints there")?;
     ensure!(link.who == Who::Gateway, "the link is another role's; a gateway's is what `nodio invite --for gateway` prints");
-    let pool = http_pool()?;
-    let fleet = Arc::new(HttpFleet::new(pool.clone(), link));
-    let transport = Arc::new(HttpTransport::new(pool));
+    let fleet = Arc::new(HttpFleet::new(http_pool()?, link));
+    let transport = Arc::new(HttpTransport::default());
     let data = config.data.clone();
     let running = Box::pin(service::start(config, fleet, transport, Shutdown::on_signals())).await?;
     write_listen_file(&data, running.addr())?;

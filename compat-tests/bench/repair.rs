@@ -145,7 +145,7 @@ struct Copy {
 
 /// GETs each shard and PUTs it to a donor that has nothing of its segment, through the same HTTP path as a repairer.
 async fn copy(cluster: &Cluster, map: &[SegmentView], shards: &[ShardId]) -> Result<Took> {
-    let (fleet, transport) = (cluster.fleet()?, Arc::new(HttpTransport::new(http_pool()?)));
+    let (fleet, transport) = (cluster.fleet()?, Arc::new(HttpTransport::default()));
     let wanted: std::collections::BTreeSet<_> = shards.iter().copied().collect();
     let (mut time, mut bytes, mut count) = (Duration::ZERO, 0, 0);
     let concerned: Vec<_> = map.iter().filter(|segment| segment.shards.iter().any(|shard| wanted.contains(&shard.id))).collect();

@@ -135,7 +135,7 @@ impl Parts {
         warn_if_shrunk(&totals);
         let card = register::card(&self.config, url.clone(), identity.nonce());
         let (node, slots) = (member.node, self.config.repair_slots);
-        let transport = Arc::new(HttpTransport::new(pool.clone()));
+        let transport = Arc::new(HttpTransport::default());
         let worker = Worker::new(Hands::new(node, self.store.clone(), transport, slots), slots);
         let line = Line { pool, coordinator, identity, card };
         let board = Board::open(&self.config.data);

@@ -17,6 +17,7 @@ use std::ops::Range;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use crate::buffer::Buffer;
 use crate::ids::ShardId;
 use crate::ticket::SignedTicket;
 
@@ -56,5 +57,11 @@ pub trait Transport: Send + Sync + 'static {
     async fn put(&self, addr: &str, ticket: &SignedTicket, id: ShardId, shard: Bytes) -> Result<Stored, DonorError>;
 
     /// Reads a shard, or bytes `range` of it. The answer has the length asked for; its content is not yet to be believed.
-    async fn get(&self, addr: &str, ticket: &SignedTicket, id: ShardId, range: Option<Range<u32>>) -> Result<Bytes, DonorError>;
+    async fn read(&self, addr: &str, ticket: &SignedTicket, id: ShardId, range: Option<Range<u32>>)
+    -> Result<Buffer, DonorError>;
+
+    /// As [`Self::read`], for who only looks at the bytes.
+    async fn get(&self, addr: &str, ticket: &SignedTicket, id: ShardId, range: Option<Range<u32>>) -> Result<Bytes, DonorError> {
+        self.read(addr, ticket, id, range).await.map(Buffer::into_bytes)
+    }
 }

@@ -11,6 +11,7 @@
 
 pub mod api;
 pub mod auth;
+pub mod buffer;
 pub mod client;
 pub mod code;
 pub mod donor;

@@ -12,7 +12,7 @@ use nodio_gateway::service::{Gateway, Running as RunningGateway};
 use nodio_host::Shutdown;
 use nodio_node::{ByteSize, NodeConfig, RunningNode};
 use nodio_wire::CodePolicy;
-use nodio_wire::client::{HttpTransport, http_pool};
+use nodio_wire::client::HttpTransport;
 use nodio_wire::fleet::Fleet;
 
 use super::Args;
@@ -101,7 +101,7 @@ impl Network {
             fsync: !args.no_fsync,
             ..GatewayConfig::default()
         };
-        let transport = Arc::new(HttpTransport::new(http_pool()?));
+        let transport = Arc::new(HttpTransport::default());
         Ok(Box::pin(Gateway::open(config, self.fleet(), transport)).await?)
     }
 

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use nodio_host::{Shutdown, now_ms};
 use nodio_node::{ByteSize, NodeConfig, RunningNode};
 use nodio_wire::auth::Secret;
-use nodio_wire::client::{HttpTransport, http_pool};
+use nodio_wire::client::HttpTransport;
 use nodio_wire::ticket::{Op, SignedTicket, Ticket};
 use nodio_wire::{NodeId, ShardId};
 
@@ -88,7 +88,7 @@ fn config(dir: &Path) -> NodeConfig {
 }
 
 fn transport() -> HttpTransport {
-    HttpTransport::new(http_pool().unwrap())
+    HttpTransport::default()
 }
 
 /// A shard told by a number, of any length.

@@ -1,8 +1,9 @@
-//! Typed clients over one shared HTTP/1.1 connection pool.
+//! Typed clients: of the coordinator over one shared HTTP/1.1 connection pool, of donors over one that knows shard requests only.
 
 mod fleet;
 mod node_api;
 mod operator;
+mod shards;
 mod transport;
 
 pub use fleet::HttpFleet;

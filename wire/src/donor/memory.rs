@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{DonorError, Stored, Transport};
+use crate::buffer::Buffer;
 use crate::ids::ShardId;
 use crate::ticket::SignedTicket;
 
@@ -103,7 +104,7 @@ impl Transport for MemoryTransport {
         Ok(Stored::default())
     }
 
-    async fn get(&self, addr: &str, _: &SignedTicket, id: ShardId, range: Option<Range<u32>>) -> Result<Bytes, DonorError> {
+    async fn read(&self, addr: &str, _: &SignedTicket, id: ShardId, range: Option<Range<u32>>) -> Result<Buffer, DonorError> {
         self.answer(addr).await?;
         let mut state = self.state();
         let shard = state.shards.get(&(addr.to_owned(), id)).cloned().ok_or(DonorError::NotHeld)?;
@@ -113,6 +114,6 @@ impl Transport for MemoryTransport {
         };
         state.gets += 1;
         state.bytes_read += bytes.len() as u64;
-        Ok(bytes)
+        Ok(Buffer::from(&bytes[..]))
     }
 }
