@@ -62,18 +62,16 @@ impl Cipher {
         }
     }
 
-    /// Opens `sealed` (with its tag) into `plain`, which is 16 bytes shorter.
-    fn open(&self, nonce: [u8; 12], aad: &[u8], sealed: &[u8], plain: &mut [u8]) -> Option<()> {
-        let (block, tag) = sealed.split_at_checked(plain.len())?;
+    /// Opens `sealed` in place: its plaintext is then all but the last 16 bytes, which were the tag. What fails to open is spoilt.
+    fn open(&self, nonce: [u8; 12], aad: &[u8], sealed: &mut [u8]) -> Option<()> {
         match self {
             Self::AwsLc(key) => {
-                let nonce = Nonce::assume_unique_for_key(nonce);
-                key.open_separate_gather(nonce, Aad::from(aad), block, tag, plain).ok()
+                key.open_in_place(Nonce::assume_unique_for_key(nonce), Aad::from(aad), sealed).ok()?;
+                Some(())
             }
             Self::Rust(key) => {
-                plain.copy_from_slice(block);
-                let tag: [u8; TAG_BYTES] = tag.try_into().ok()?;
-                key.decrypt_inout_detached(&RustNonce::from(nonce), aad, plain.into(), &RustTag::from(tag)).ok()
+                let (block, tag) = sealed.split_last_chunk_mut::<TAG_BYTES>()?;
+                key.decrypt_inout_detached(&RustNonce::from(nonce), aad, block.into(), &RustTag::from(*tag)).ok()
             }
         }
     }
@@ -104,33 +102,18 @@ impl PartCipher {
         }
     }
 
-    /// Opens consecutive blocks of a segment that is `segment_plain` bytes long, from block `first` on, appending to `out`.
-    /// `sealed` holds whole blocks. On an error `out` holds the blocks before the bad one.
-    pub fn open_blocks(
-        &self,
-        segment: u32,
-        segment_plain: usize,
-        first: usize,
-        sealed: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<(), OpenError> {
-        let blocks = segment_plain.div_ceil(BLOCK_BYTES);
-        for (offset, block) in sealed.chunks(SEALED_BLOCK_BYTES).enumerate() {
-            let index = first + offset;
-            let bad = OpenError { segment, block: index as u32 };
-            let want = segment_plain.checked_sub(index * BLOCK_BYTES).ok_or(bad)?.min(BLOCK_BYTES);
-            if block.len() != want + TAG_BYTES {
-                return Err(bad);
-            }
-            let (nonce, aad) = self.place(segment, index as u32, index + 1 == blocks);
-            let start = out.len();
-            out.resize(start + want, 0);
-            if self.cipher.open(nonce, &aad, block, &mut out[start..]).is_none() {
-                out.truncate(start);
-                return Err(bad);
-            }
+    /// Opens block `block` of a segment that is `segment_plain` bytes long, in place, and answers the plaintext's length: it lies at the
+    /// front of `sealed`. What fails to open is spoilt.
+    pub fn open_block(&self, segment: u32, segment_plain: usize, block: usize, sealed: &mut [u8]) -> Result<usize, OpenError> {
+        let bad = OpenError { segment, block: block as u32 };
+        let plain =
+            block.checked_mul(BLOCK_BYTES).and_then(|start| segment_plain.checked_sub(start)).ok_or(bad)?.min(BLOCK_BYTES);
+        if plain == 0 || sealed.len() != plain + TAG_BYTES {
+            return Err(bad);
         }
-        Ok(())
+        let last = block + 1 == segment_plain.div_ceil(BLOCK_BYTES);
+        let (nonce, aad) = self.place(segment, block as u32, last);
+        self.cipher.open(nonce, &aad, sealed).map(|()| plain).ok_or(bad)
     }
 
     fn place(&self, segment: u32, block: u32, last: bool) -> ([u8; 12], [u8; 25]) {
@@ -157,6 +140,17 @@ mod tests {
         out
     }
 
+    /// Opens consecutive blocks from block `first` on.
+    fn open(cipher: &PartCipher, segment: u32, plain: usize, first: usize, sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
+        let mut out = Vec::new();
+        for (offset, block) in sealed.chunks(SEALED_BLOCK_BYTES).enumerate() {
+            let mut block = block.to_vec();
+            let len = cipher.open_block(segment, plain, first + offset, &mut block)?;
+            out.extend_from_slice(&block[..len]);
+        }
+        Ok(out)
+    }
+
     fn bytes(len: usize) -> Vec<u8> {
         (0..len).map(|i| (i * 7 % 253) as u8).collect()
     }
@@ -174,9 +168,7 @@ mod tests {
             let made = sealed(&fast, 9, &plain);
             assert_eq!(made, sealed(&oracle, 9, &plain));
             for opener in [&fast, &oracle] {
-                let mut out = Vec::new();
-                opener.open_blocks(9, len, 0, &made, &mut out).expect("own seal opens");
-                assert_eq!(out, plain);
+                assert_eq!(open(opener, 9, len, 0, &made).expect("own seal opens"), plain);
             }
         }
     }
@@ -186,10 +178,9 @@ mod tests {
         let cipher = PartCipher::new([1; 16], &DataKey::random());
         let plain = bytes(5 * BLOCK_BYTES + 10);
         let made = sealed(&cipher, 0, &plain);
-        let mut out = Vec::new();
         let middle = &made[2 * SEALED_BLOCK_BYTES..4 * SEALED_BLOCK_BYTES];
-        cipher.open_blocks(0, plain.len(), 2, middle, &mut out).expect("opens");
-        assert_eq!(out, plain[2 * BLOCK_BYTES..4 * BLOCK_BYTES]);
+        let opened = open(&cipher, 0, plain.len(), 2, middle).expect("opens");
+        assert_eq!(opened, plain[2 * BLOCK_BYTES..4 * BLOCK_BYTES]);
     }
 
     #[test]
@@ -199,8 +190,7 @@ mod tests {
         let plain = bytes(3 * BLOCK_BYTES);
         let made = sealed(&cipher, 4, &plain);
         let block = &made[SEALED_BLOCK_BYTES..2 * SEALED_BLOCK_BYTES];
-        let opens =
-            |cipher: &PartCipher, segment, len, first| cipher.open_blocks(segment, len, first, block, &mut Vec::new()).is_ok();
+        let opens = |cipher: &PartCipher, segment, len, first| open(cipher, segment, len, first, block).is_ok();
         assert!(opens(&cipher, 4, plain.len(), 1));
         assert!(!opens(&cipher, 4, plain.len(), 0), "moved within the segment");
         assert!(!opens(&cipher, 5, plain.len(), 1), "moved to another segment");
@@ -217,7 +207,7 @@ mod tests {
             let mut made = sealed(&cipher, 0, &bytes(len));
             let at = at.index(made.len());
             made[at] ^= 1 << bit;
-            prop_assert!(cipher.open_blocks(0, len, 0, &made, &mut Vec::new()).is_err());
+            prop_assert!(open(&cipher, 0, len, 0, &made).is_err());
         }
 
         #[test]
@@ -225,9 +215,9 @@ mod tests {
             let cipher = PartCipher::new([1; 16], &DataKey::random());
             let made = sealed(&cipher, 0, &bytes(len));
             let cut = cut.min(made.len() - 1);
-            prop_assert!(cipher.open_blocks(0, len, 0, &made[..made.len() - cut], &mut Vec::new()).is_err());
+            prop_assert!(open(&cipher, 0, len, 0, &made[..made.len() - cut]).is_err());
             let longer = [&made[..], &bytes(cut)].concat();
-            prop_assert!(cipher.open_blocks(0, len, 0, &longer, &mut Vec::new()).is_err());
+            prop_assert!(open(&cipher, 0, len, 0, &longer).is_err());
         }
     }
 }

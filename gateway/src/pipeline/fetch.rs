@@ -2,19 +2,18 @@
 //!
 //! ```text
 //!   ask the data shards that hold the range for just their pieces
-//!        │ all there ───────────────────────────────► join
+//!        │ all there ───────────────────────────────► the pieces
 //!        │ one failed, or is slower than it usually is
 //!        ▼
-//!   ask others for the same byte columns until k are there ─► rebuild the pieces ─► join
+//!   ask others for the same byte columns until k are there ─► rebuild the pieces that lack
 //!        │ what came doesn't open: a donor lies
 //!        ▼
-//!   read whole shards, keep those whose hash is right, report the others ─► rebuild ─► join
+//!   read whole shards, keep those whose hash is right, report the others ─► rebuild
 //! ```
 
 use std::ops::Range;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -22,6 +21,7 @@ use nodio_codec::erasure;
 use nodio_codec::segment::Window;
 use nodio_host::blocking::blocking;
 use nodio_wire::ShardId;
+use nodio_wire::buffer::Buffer;
 use nodio_wire::donor::DonorError;
 use nodio_wire::fleet::{Located, ShardFault, ShardReport, ShardSource};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -31,7 +31,10 @@ use super::{Inner, ReadError};
 use crate::limits::SHARD_GET_MS_MAX;
 
 /// One answer: position, the range asked for, the bytes.
-type Got = (usize, Range<usize>, Result<Bytes, DonorError>);
+type Got = (usize, Range<usize>, Result<Buffer, DonorError>);
+
+/// By position: a range of that shard and its bytes, where they are here.
+type Have = Vec<Option<(Range<usize>, Buffer)>>;
 
 /// What is known and under way for one window.
 struct Gather<'a> {
@@ -39,8 +42,7 @@ struct Gather<'a> {
     located: &'a Located,
     window: &'a Window,
     columns: Range<usize>,
-    /// By position: the bytes of a range of that shard.
-    have: Vec<Option<(Range<usize>, Bytes)>>,
+    have: Have,
     state: Vec<Asked>,
     running: FuturesUnordered<BoxFuture<'a, Got>>,
     faults: Vec<ShardReport>,
@@ -49,9 +51,10 @@ struct Gather<'a> {
 
 /// What can be made of the shards at hand.
 enum Assembled {
-    Whole(Bytes),
+    /// Every piece of the window.
+    Whole(Vec<Buffer>),
     /// `k` shards' columns, to rebuild from.
-    Columns(Vec<(usize, Bytes)>),
+    Columns,
     Lacking,
 }
 
@@ -68,8 +71,8 @@ enum Asked {
 }
 
 impl Inner {
-    /// The sealed bytes of `window`, not yet believed.
-    pub(super) async fn gather(&self, located: &Located, window: &Window) -> Result<Bytes, ReadError> {
+    /// The window's pieces, not yet believed.
+    pub(super) async fn gather(&self, located: &Located, window: &Window) -> Result<Vec<Buffer>, ReadError> {
         let mut gather = Gather::new(self, located, window);
         let result = gather.run().await;
         self.tell(std::mem::take(&mut gather.faults));
@@ -77,31 +80,33 @@ impl Inner {
     }
 
     /// The same from shards that were read whole and hash to their ids; wrong ones are reported.
-    pub(super) async fn gather_verified(&self, located: &Located, window: &Window) -> Result<Bytes, ReadError> {
-        let shards = self.whole_shards(located).await?;
-        let k = located.code.k();
-        if shards.len() < k {
-            return Err(ReadError::Unreadable(format!("{} of {k} right shards of {}", shards.len(), located.segment)));
+    pub(super) async fn gather_verified(&self, located: &Located, window: &Window) -> Result<Vec<Buffer>, ReadError> {
+        let have = self.whole_shards(located).await?;
+        let (k, right) = (located.code.k(), have.iter().flatten().count());
+        if right < k {
+            return Err(ReadError::Unreadable(format!("{right} of {k} right shards of {}", located.segment)));
         }
-        rebuild(located, window, 0, shards).await
+        rebuild(located, window, 0..located.shard_bytes as usize, have).await
     }
 
     /// Every shard that can be read and is what its id says.
-    async fn whole_shards(&self, located: &Located) -> Result<Vec<(usize, Bytes)>, ReadError> {
+    async fn whole_shards(&self, located: &Located) -> Result<Have, ReadError> {
         let sources =
             located.shards.iter().enumerate().filter_map(|(position, shard)| Some((position, shard.id, shard.source.as_ref()?)));
+        let whole = 0..located.shard_bytes as usize;
         let mut reads: FuturesUnordered<_> = sources
-            .map(|(position, id, source)| async move {
-                (position, id, source.node, self.get(source, id, None, located.shard_bytes as usize).await)
+            .map(|(position, id, source)| {
+                let read = self.get(source, id, whole.clone());
+                async move { (position, id, source.node, read.await) }
             })
             .collect();
-        let (mut right, mut faults) = (Vec::new(), Vec::new());
+        let (mut right, mut faults): (Have, _) = (located.shards.iter().map(|_| None).collect(), Vec::new());
         while let Some((position, id, node, result)) = reads.next().await {
             let Ok(shard) = result else { continue };
-            let copy = shard.clone();
-            let same = blocking(move || ShardId::of(&copy) == id).await;
-            if same.map_err(|panic| ReadError::Internal(panic.to_string()))? {
-                right.push((position, shard));
+            let hashed = blocking(move || (ShardId::of(&shard), shard)).await;
+            let (hash, shard) = hashed.map_err(|panic| ReadError::Internal(panic.to_string()))?;
+            if hash == id {
+                right[position] = Some((whole.clone(), shard));
             } else {
                 warn!(segment = %located.segment, %node, shard = %id, "a donor served bytes that are not the shard");
                 faults.push(ShardReport { segment: located.segment, shard: id, node, fault: ShardFault::Corrupt });
@@ -111,10 +116,11 @@ impl Inner {
         Ok(right)
     }
 
-    /// One read of one donor within the deadline, its time remembered. The answer is `len` bytes long.
-    async fn get(&self, source: &ShardSource, id: ShardId, range: Option<Range<u32>>, len: usize) -> Result<Bytes, DonorError> {
+    /// One read of one donor within the deadline, its time remembered. The answer is as long as the range.
+    async fn get(&self, source: &ShardSource, id: ShardId, range: Range<usize>) -> Result<Buffer, DonorError> {
         let began = Instant::now();
-        let read = self.transport.get(&source.addr, &source.ticket, id, range);
+        let (len, bytes) = (range.len(), range.start as u32..range.end as u32);
+        let read = self.transport.read(&source.addr, &source.ticket, id, Some(bytes));
         let deadline = Duration::from_millis(SHARD_GET_MS_MAX);
         let result = match timeout(deadline, read).await {
             Ok(Ok(bytes)) if bytes.len() != len => Err(DonorError::Other(format!("{} bytes instead of {len}", bytes.len()))),
@@ -148,7 +154,7 @@ impl Inner {
 impl<'a> Gather<'a> {
     fn new(inner: &'a Inner, located: &'a Located, window: &'a Window) -> Self {
         let n = located.code.n();
-        let (have, state) = (vec![None; n], vec![Asked::No; n]);
+        let (have, state) = ((0..n).map(|_| None).collect(), vec![Asked::No; n]);
         let (running, faults, last_error) = (FuturesUnordered::new(), Vec::new(), None);
         Self { inner, located, window, columns: window.columns(), have, state, running, faults, last_error }
     }
@@ -157,7 +163,7 @@ impl<'a> Gather<'a> {
         self.located.code.k()
     }
 
-    async fn run(&mut self) -> Result<Bytes, ReadError> {
+    async fn run(&mut self) -> Result<Vec<Buffer>, ReadError> {
         self.ask_first();
         let asked = (0..self.state.len()).filter(|position| self.state[*position] != Asked::No);
         let nodes = asked.filter_map(|position| self.located.shards[position].source.as_ref()).map(|source| source.node);
@@ -165,8 +171,11 @@ impl<'a> Gather<'a> {
         let mut hedged = false;
         loop {
             match self.assemble() {
-                Assembled::Whole(sealed) => return Ok(sealed),
-                Assembled::Columns(columns) => return rebuild(self.located, self.window, self.columns.start, columns).await,
+                Assembled::Whole(pieces) => return Ok(pieces),
+                Assembled::Columns => {
+                    let have = std::mem::take(&mut self.have);
+                    return rebuild(self.located, self.window, self.columns.clone(), have).await;
+                }
                 Assembled::Lacking => {}
             }
             let got = tokio::select! {
@@ -208,10 +217,8 @@ impl<'a> Gather<'a> {
         let Some(source) = &shard.source else { return };
         self.state[position] = if covers(&range, &self.columns) { Asked::Columns } else { Asked::Piece };
         let (inner, id) = (self.inner, shard.id);
-        let whole = range == (0..self.located.shard_bytes as usize);
-        let bytes = (!whole).then_some(range.start as u32..range.end as u32);
         self.running.push(Box::pin(async move {
-            let got = inner.get(source, id, bytes, range.len()).await;
+            let got = inner.get(source, id, range.clone()).await;
             (position, range, got)
         }));
     }
@@ -275,25 +282,22 @@ impl<'a> Gather<'a> {
         self.faults.push(ShardReport { segment: self.located.segment, shard: shard.id, node: source.node, fault });
     }
 
-    /// What can be made of what is here.
-    fn assemble(&self) -> Assembled {
-        let pieces: Option<Vec<Bytes>> = self.window.pieces().map(|(position, piece)| self.piece(position, &piece)).collect();
-        if let Some(pieces) = pieces {
-            return Assembled::Whole(self.window.join(&pieces));
+    /// What can be made of what is here; what is whole is taken out.
+    fn assemble(&mut self) -> Assembled {
+        // With one data shard every copy is the piece.
+        let copy = (0..self.have.len()).find(|position| self.k() == 1 && self.has(*position, &self.columns));
+        let pieces: Vec<_> = self.window.pieces().map(|(position, piece)| (copy.unwrap_or(position), piece)).collect();
+        if pieces.iter().all(|(position, piece)| self.has(*position, piece)) {
+            let taken = pieces.into_iter().filter_map(|(position, piece)| cut(self.have[position].take()?, piece));
+            return Assembled::Whole(taken.collect());
         }
-        let columns = (0..self.have.len()).filter_map(|position| Some((position, self.piece(position, &self.columns)?)));
-        let mut columns: Vec<(usize, Bytes)> = columns.collect();
-        match (self.k(), columns.len()) {
-            (1, 1..) => Assembled::Whole(self.window.join(&[columns.remove(0).1])),
-            (k, have) if have >= k => Assembled::Columns(columns),
-            _ => Assembled::Lacking,
-        }
+        let columns = (0..self.have.len()).filter(|position| self.has(*position, &self.columns)).count();
+        if columns >= self.k() { Assembled::Columns } else { Assembled::Lacking }
     }
 
-    /// Bytes `want` of a shard, if they are here.
-    fn piece(&self, position: usize, want: &Range<usize>) -> Option<Bytes> {
-        let (had, bytes) = self.have[position].as_ref()?;
-        covers(had, want).then(|| bytes.slice(want.start - had.start..want.end - had.start))
+    /// Whether bytes `want` of a shard are here.
+    fn has(&self, position: usize, want: &Range<usize>) -> bool {
+        self.have[position].as_ref().is_some_and(|(had, _)| covers(had, want))
     }
 
     fn unreadable(&self) -> ReadError {
@@ -303,18 +307,46 @@ impl<'a> Gather<'a> {
     }
 }
 
-/// The window's sealed bytes from `k` shards' bytes from column `start` on; they cover the window's columns.
-async fn rebuild(located: &Located, window: &Window, start: usize, present: Vec<(usize, Bytes)>) -> Result<Bytes, ReadError> {
+/// The window's pieces, those that aren't here rebuilt from `k` shards whose bytes `columns` are.
+async fn rebuild(located: &Located, window: &Window, columns: Range<usize>, have: Have) -> Result<Vec<Buffer>, ReadError> {
     let (k, n, window) = (located.code.k(), located.code.n(), window.clone());
-    let work = move || {
-        let present: Vec<(usize, &[u8])> = present.iter().map(|(position, bytes)| (*position, bytes.as_ref())).collect();
-        let (wanted, ranges): (Vec<usize>, Vec<Range<usize>>) = window.pieces().unzip();
-        let rebuilt = erasure::rebuild(k, n, &present, &wanted)?;
-        let cut = |(shard, range): (Vec<u8>, Range<usize>)| Bytes::from(shard).slice(range.start - start..range.end - start);
-        Ok(window.join(&rebuilt.into_iter().zip(ranges).map(cut).collect::<Vec<_>>()))
-    };
-    let rebuilt = blocking(work).await.map_err(|panic| ReadError::Internal(panic.to_string()))?;
-    rebuilt.map_err(|error: erasure::CodecError| ReadError::Internal(error.to_string()))
+    let rebuilt = blocking(move || rebuild_now(k, n, &window, &columns, have)).await;
+    rebuilt
+        .map_err(|panic| ReadError::Internal(panic.to_string()))?
+        .map_err(|error: erasure::CodecError| ReadError::Internal(error.to_string()))
+}
+
+fn rebuild_now(
+    k: usize,
+    n: usize,
+    window: &Window,
+    columns: &Range<usize>,
+    mut have: Have,
+) -> Result<Vec<Buffer>, erasure::CodecError> {
+    let here = |position: usize, piece: &Range<usize>| have[position].as_ref().is_some_and(|(had, _)| covers(had, piece));
+    let lost: Vec<usize> =
+        window.pieces().filter(|(position, piece)| !here(*position, piece)).map(|(position, _)| position).collect();
+    let mut made: Vec<Buffer> = lost.iter().map(|_| Buffer::new(columns.len())).collect();
+    let present = have.iter().enumerate().filter_map(|(position, have)| {
+        let (had, bytes) = have.as_ref().filter(|(had, _)| covers(had, columns))?;
+        Some((position, &bytes[columns.start - had.start..columns.end - had.start]))
+    });
+    let mut wanted: Vec<(usize, &mut [u8])> = lost.iter().copied().zip(made.iter_mut().map(Buffer::spare)).collect();
+    erasure::rebuild_into(k, n, &present.collect::<Vec<_>>(), &mut wanted)?;
+    for (position, mut bytes) in lost.into_iter().zip(made) {
+        bytes.filled(columns.len());
+        have[position] = Some((columns.clone(), bytes));
+    }
+    Ok(window.pieces().filter_map(|(position, piece)| cut(have[position].take()?, piece)).collect())
+}
+
+/// Bytes `piece` of a shard out of those that are here.
+fn cut((had, mut bytes): (Range<usize>, Buffer), piece: Range<usize>) -> Option<Buffer> {
+    if !covers(&had, &piece) {
+        return None;
+    }
+    bytes.narrow(piece.start - had.start..piece.end - had.start);
+    Some(bytes)
 }
 
 fn covers(had: &Range<usize>, want: &Range<usize>) -> bool {

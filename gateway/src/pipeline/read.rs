@@ -9,8 +9,9 @@ use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
 use futures::{FutureExt, stream::FuturesOrdered};
 use nodio_codec::seal::{BLOCK_BYTES, OpenError, PartCipher, sealed_len};
-use nodio_codec::segment::{Shape, Window};
+use nodio_codec::segment::{Opened, Shape, Window};
 use nodio_host::blocking::blocking;
+use nodio_wire::buffer::Buffer;
 use nodio_wire::fleet::Located;
 use nodio_wire::{Code, SegmentId};
 use tokio_util::task::AbortOnDropHandle;
@@ -24,8 +25,13 @@ impl Pipeline {
     /// The pieces' bytes, one after another. Answers when the first bytes are there, so that an object that can't be read is an error and
     /// not a broken body. Later errors end the body early.
     pub(crate) async fn read(&self, pieces: Vec<ReadPiece>) -> Result<Body, ReadError> {
-        let mut reader =
-            Reader { inner: self.inner.clone(), pieces: pieces.into(), segment: None, running: FuturesOrdered::new() };
+        let mut reader = Reader {
+            inner: self.inner.clone(),
+            pieces: pieces.into(),
+            segment: None,
+            running: FuturesOrdered::new(),
+            ready: VecDeque::new(),
+        };
         let Some(first) = reader.next().await? else { return Ok(stream::empty().boxed()) };
         let rest = stream::try_unfold(reader, |mut reader| async move {
             let next = reader.next().await.map_err(|error| BodyError(Box::new(error)))?;
@@ -50,9 +56,15 @@ impl Job {
         Shape::new(self.code.k(), self.code.n(), self.plain).window(self.range.clone())
     }
 
-    /// Buffer bytes: the sealed blocks as they come and the plaintext they open to.
+    /// Buffer bytes: the sealed blocks, which are opened in place, ...
+    fn kept(&self) -> usize {
+        sealed_len(self.range.len() + 2 * BLOCK_BYTES)
+    }
+
+    /// ... and until they are open, what lost or late shards are rebuilt to.
     fn cost(&self) -> usize {
-        2 * sealed_len(self.range.len() + BLOCK_BYTES)
+        let (k, n) = (self.code.k(), self.code.n());
+        self.kept() + self.kept() * (n - k).min(k) / k
     }
 }
 
@@ -67,13 +79,22 @@ struct Reader {
     inner: Arc<Inner>,
     pieces: VecDeque<ReadPiece>,
     segment: Option<Current>,
-    running: FuturesOrdered<BoxFuture<'static, Result<Bytes, ReadError>>>,
+    running: FuturesOrdered<BoxFuture<'static, Result<Chunks, ReadError>>>,
+    /// Of the segment that was fetched last.
+    ready: Chunks,
 }
+
+/// Plaintext in order.
+type Chunks = VecDeque<Bytes>;
 
 impl Reader {
     async fn next(&mut self) -> Result<Option<Bytes>, ReadError> {
         while self.running.len() < READ_SEGMENTS_AHEAD && self.start_one().await? {}
-        self.running.next().await.transpose()
+        while self.ready.is_empty() {
+            let Some(fetched) = self.running.next().await else { return Ok(None) };
+            self.ready = fetched?;
+        }
+        Ok(self.ready.pop_front())
     }
 
     /// Starts the next fetch; false when there is none, or no room to run ahead. Each is a task of its own, because its deadlines run also
@@ -83,13 +104,15 @@ impl Reader {
         if let Place::Inline(sealed) = &current.piece.place {
             let opened = open_inline(current, sealed)?;
             self.segment = None;
-            self.running.push_back(futures::future::ready(Ok(opened)).boxed());
+            self.running.push_back(futures::future::ready(Ok(Chunks::from([opened]))).boxed());
             return Ok(true);
         }
         let (job, after) = current.job();
         let held = match self.inner.budget.try_acquire(job.cost()) {
             Some(held) => held,
-            None if self.running.is_empty() => self.inner.budget.acquire(job.cost()).await.ok_or(ReadError::Overloaded)?,
+            None if self.running.is_empty() && self.ready.is_empty() => {
+                self.inner.budget.acquire(job.cost()).await.ok_or(ReadError::Overloaded)?
+            }
             None => return Ok(false),
         };
         if let Some(current) = &mut self.segment {
@@ -135,15 +158,15 @@ impl Current {
 }
 
 fn open_inline(current: &Current, sealed: &[u8]) -> Result<Bytes, ReadError> {
-    let mut plain = Vec::with_capacity(current.piece.len as usize);
-    let opened = current.cipher.open_blocks(0, current.piece.len as usize, 0, sealed, &mut plain);
+    let mut block = sealed.to_vec();
+    let opened = current.cipher.open_block(0, current.piece.len as usize, 0, &mut block);
     opened.map_err(|error| ReadError::Damaged(error.to_string()))?;
     let range = current.next as usize..current.piece.range.end as usize;
-    Ok(Bytes::from(plain).slice(range))
+    Ok(Bytes::from(block).slice(range))
 }
 
 impl Inner {
-    async fn read_segment(&self, job: Job, held: Held) -> Result<Bytes, ReadError> {
+    async fn read_segment(&self, job: Job, held: Held) -> Result<Chunks, ReadError> {
         let job = Arc::new(job);
         let window = job.window();
         match self.try_segment(&job, &window).await {
@@ -154,20 +177,20 @@ impl Inner {
             }
             other => other,
         }
-        .map(|plain| holding(plain, held))
+        .map(|plain| plain.holding(&job, held))
     }
 
     /// Finds, gathers and opens; what doesn't open is gathered again with every shard's hash checked.
-    async fn try_segment(&self, job: &Arc<Job>, window: &Window) -> Result<Bytes, ReadError> {
+    async fn try_segment(&self, job: &Arc<Job>, window: &Window) -> Result<Plain, ReadError> {
         let located = self.located(job).await?;
-        let sealed = self.gather(&located, window).await?;
-        match open(job, window, sealed).await? {
+        let pieces = self.gather(&located, window).await?;
+        match open(job, window, pieces).await? {
             Ok(plain) => Ok(plain),
             Err(error) => {
                 warn!(%error, "what donors served does not open, checking every shard");
                 self.locator.forget(job.segment);
-                let sealed = self.gather_verified(&located, window).await?;
-                open(job, window, sealed).await?.map_err(|error| ReadError::Damaged(error.to_string()))
+                let pieces = self.gather_verified(&located, window).await?;
+                open(job, window, pieces).await?.map_err(|error| ReadError::Damaged(error.to_string()))
             }
         }
     }
@@ -182,29 +205,47 @@ impl Inner {
     }
 }
 
-/// Opens a window's sealed bytes: at once when they are few, on a thread of its own otherwise.
-async fn open(job: &Arc<Job>, window: &Window, sealed: Bytes) -> Result<Result<Bytes, OpenError>, ReadError> {
-    let short = sealed.len() <= 2 * REPLICA_BYTES_MAX;
-    let (job, window) = (job.clone(), window.clone());
+/// Opened pieces, and where the plaintext lies in them.
+struct Plain {
+    pieces: Vec<Buffer>,
+    opened: Vec<Opened>,
+}
+
+/// Opens a window's pieces in place: at once when they are short, on a thread of its own otherwise.
+async fn open(job: &Arc<Job>, window: &Window, mut pieces: Vec<Buffer>) -> Result<Result<Plain, OpenError>, ReadError> {
+    let short = job.range.len() <= 2 * REPLICA_BYTES_MAX;
+    let (job, mut opening) = (job.clone(), window.clone().open());
     let work = move || {
-        let mut plain = Vec::with_capacity(sealed.len());
-        job.cipher.open_blocks(job.segment.index, job.plain, window.first_block, &sealed, &mut plain)?;
-        Ok(Bytes::from(plain).slice(window.skip..window.skip + window.take))
+        let step = || opening.step(&job.cipher, job.segment.index, &mut pieces);
+        let opened = std::iter::from_fn(step).collect::<Result<Vec<_>, _>>()?;
+        Ok(Plain { pieces, opened })
     };
     if short { Ok(work()) } else { blocking(work).await.map_err(|panic| ReadError::Internal(panic.to_string())) }
 }
 
-/// The bytes, with the room they take held until the last of them is sent. The room of the sealed ones is free again.
-fn holding(plain: Bytes, mut held: Held) -> Bytes {
-    drop(held.split(held.num_permits() / 2));
-    struct Counted {
-        plain: Bytes,
-        _held: Held,
+impl Plain {
+    /// The plaintext, with the room it takes held until the last of it is sent. The room for what is rebuilt is free again.
+    fn holding(self, job: &Job, mut held: Held) -> Chunks {
+        drop(held.split(held.num_permits() - held.num_permits() * job.kept() / job.cost()));
+        let held = Arc::new(held);
+        let pieces: Vec<Bytes> = self.pieces.into_iter().map(|piece| counted(piece, &held)).collect();
+        let chunk = |opened| match opened {
+            Opened::Within(piece, range) => pieces[piece].slice(range),
+            Opened::Apart(bytes) => counted(bytes, &held),
+        };
+        self.opened.into_iter().map(chunk).collect()
     }
-    impl AsRef<[u8]> for Counted {
+}
+
+fn counted(bytes: impl AsRef<[u8]> + Send + 'static, held: &Arc<Held>) -> Bytes {
+    struct Counted<B> {
+        bytes: B,
+        _held: Arc<Held>,
+    }
+    impl<B: AsRef<[u8]>> AsRef<[u8]> for Counted<B> {
         fn as_ref(&self) -> &[u8] {
-            &self.plain
+            self.bytes.as_ref()
         }
     }
-    Bytes::from_owner(Counted { plain, _held: held })
+    Bytes::from_owner(Counted { bytes, _held: held.clone() })
 }

@@ -9,8 +9,9 @@ use futures::StreamExt;
 use futures::future::{BoxFuture, TryFutureExt};
 use futures::stream::FuturesUnordered;
 use nodio_codec::seal::PartCipher;
-use nodio_codec::segment;
+use nodio_codec::segment::{self, Shape};
 use nodio_host::blocking::blocking;
+use nodio_wire::buffer::Buffer;
 use nodio_wire::donor::DonorError;
 use nodio_wire::fleet::{GrantedDonor, PlacedShard, SegmentCommit};
 use nodio_wire::{Code, NodeId, SegmentId, ShardId};
@@ -31,19 +32,24 @@ pub(super) struct Encoded {
 pub(super) async fn encode(cipher: Arc<PartCipher>, segment: SegmentId, code: Code, plain: Bytes) -> Result<Encoded, WriteError> {
     let short = plain.len() <= REPLICA_BYTES_MAX;
     let work = move || {
-        let shards = segment::encode(&cipher, segment.index, &plain, code.k(), code.n())?;
-        Ok(Encoded { segment, code, shards: named(code, shards) })
+        let shape = Shape::new(code.k(), code.n(), plain.len());
+        let mut coded = Buffer::new(shape.coded_len());
+        segment::encode(&cipher, segment.index, &plain, shape, coded.spare())?;
+        coded.filled(shape.coded_len());
+        Ok(Encoded { segment, code, shards: named(code, shape, &coded.into_bytes()) })
     };
     let made = if short { work() } else { blocking(work).await.map_err(|panic| WriteError::Internal(panic.to_string()))? };
     made.map_err(|error: nodio_codec::erasure::CodecError| WriteError::Internal(error.to_string()))
 }
 
-fn named(code: Code, shards: Vec<Bytes>) -> Vec<(ShardId, Bytes)> {
+/// The shards out of the bytes of all, with their ids.
+fn named(code: Code, shape: Shape, coded: &Bytes) -> Vec<(ShardId, Bytes)> {
+    let shards = (0..code.n()).map(|position| coded.slice(shape.shard(position)));
     if code.k() == 1 {
-        let id = ShardId::of(&shards[0]);
-        return shards.into_iter().map(|shard| (id, shard)).collect();
+        let id = ShardId::of(coded);
+        return shards.map(|shard| (id, shard)).collect();
     }
-    shards.into_iter().map(|shard| (ShardId::of(&shard), shard)).collect()
+    shards.map(|shard| (ShardId::of(&shard), shard)).collect()
 }
 
 fn a_moment_from_now() -> Instant {

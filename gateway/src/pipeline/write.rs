@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::StreamExt;
 use nodio_codec::DataKey;
 use nodio_codec::seal::{PartCipher, sealed_len};
+use nodio_wire::buffer::Buffer;
 use nodio_wire::{Code, PartId, SegmentId};
 use tokio::task::JoinSet;
 use tracing::debug;
@@ -74,7 +75,7 @@ impl Cutter<'_> {
         let expected = self.expected(full);
         let expansion = sealed_len(expected).div_ceil(code.k()) * code.n();
         let held = self.inner.budget.acquire(expected + expansion).await.ok_or(WriteError::Overloaded)?;
-        let mut segment = BytesMut::with_capacity(expected);
+        let mut segment = Buffer::new(expected);
         while segment.len() < full && self.fill_rest().await? {
             let take = self.rest.len().min(full - segment.len());
             segment.extend_from_slice(&self.rest.split_to(take));
@@ -82,7 +83,7 @@ impl Cutter<'_> {
         if segment.len() == full {
             self.fill_rest().await?;
         }
-        Ok(Some(Plain { bytes: segment.freeze(), held }))
+        Ok(Some(Plain { bytes: segment.into_bytes(), held }))
     }
 
     /// Bytes the next segment will have, as far as is known.
