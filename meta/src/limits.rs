@@ -13,6 +13,8 @@ pub const VALUE_BYTES_MAX: usize = 64 << 20;
 pub const CACHE_BYTES: usize = 256 << 20;
 /// With fsync off: how long an answered commit may be in memory only.
 pub const FLUSH_EVERY_MS: u64 = 1_000;
+/// With fsync on: this long after the last commit the file is left so that a start after a kill need not read all of it.
+pub const SETTLE_AFTER_MS: u64 = 500;
 
 /// Rows read at once by a walk that goes by scans: at first, just after a leap, where perhaps one is wanted, and at most.
 pub const WALK_ROWS_FIRST: usize = 16;

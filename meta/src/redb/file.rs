@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ::redb::{Builder, Database, ReadableDatabase};
 
@@ -13,29 +15,40 @@ use crate::{StoreError, Version};
 
 const PRIVATE_FILE_MODE: u32 = 0o600;
 
-/// The database and the sequence number of its last commit.
-pub(super) fn open(path: &Path, cache_bytes: usize) -> Result<(Database, Version), StoreError> {
-    let database = match path.try_exists() {
-        Ok(true) => open_existing(path, cache_bytes),
-        Ok(false) => create(path, cache_bytes),
-        Err(error) => Err(error.into()),
-    };
-    let database = database.map_err(|error| describe(path, error))?;
-    let sequence = sequence(&database).map_err(|error| describe(path, error))?;
-    Ok((database, sequence))
+/// A file that is open.
+pub(super) struct Opened {
+    pub(super) database: Database,
+    /// Of the last commit.
+    pub(super) sequence: Version,
+    /// All of it had to be read to find out which pages are free.
+    pub(super) checked: bool,
 }
 
-fn open_existing(path: &Path, cache_bytes: usize) -> Result<Database, ::redb::Error> {
+pub(super) fn open(path: &Path, cache_bytes: usize) -> Result<Opened, StoreError> {
+    let opened = match path.try_exists() {
+        Ok(true) => open_existing(path, cache_bytes),
+        Ok(false) => create(path, cache_bytes).map(|database| (database, false)),
+        Err(error) => Err(error.into()),
+    };
+    let (database, checked) = opened.map_err(|error| describe(path, error))?;
+    let sequence = sequence(&database).map_err(|error| describe(path, error))?;
+    Ok(Opened { database, sequence, checked })
+}
+
+fn open_existing(path: &Path, cache_bytes: usize) -> Result<(Database, bool), ::redb::Error> {
     if path.metadata()?.len() == 0 {
         return Err(::redb::Error::Corrupted("it is empty".to_owned()));
     }
-    let mut builder = Builder::new();
-    builder.set_cache_size(cache_bytes).set_repair_callback(|repair| {
+    let (mut builder, checks) = (Builder::new(), Arc::new(AtomicBool::new(false)));
+    let checked = checks.clone();
+    builder.set_cache_size(cache_bytes).set_repair_callback(move |repair| {
+        checks.store(true, Ordering::Relaxed);
         tracing::info!("the metadata store was not closed well; checking it: {:.0} %", repair.progress() * 100.0);
     });
     // That check reads every page and may trip over a damaged one.
     let opened = catch_unwind(AssertUnwindSafe(|| builder.open(path)));
-    Ok(opened.map_err(|_| ::redb::Error::Corrupted("its pages contradict one another".to_owned()))??)
+    let database = opened.map_err(|_| ::redb::Error::Corrupted("its pages contradict one another".to_owned()))??;
+    Ok((database, checked.load(Ordering::Relaxed)))
 }
 
 /// Makes the file under another name first: after a crash it is there with all that belongs to it, or not at all.

@@ -31,6 +31,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::limits::{CACHE_BYTES, QUEUE_COMMITS_MAX};
 use crate::{Commit, CommitError, Direction, KeyRange, Row, Store, StoreError, Version, Versioned, Visit};
+use file::Opened;
 use writer::{Job, Writer};
 
 const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
@@ -69,21 +70,23 @@ pub struct RedbStore {
 }
 
 impl RedbStore {
-    /// Opens the file, or creates it (mode 0600) if there is none. After a crash this checks the file first, which takes about a second
-    /// per million rows: call it before serving, or off the async threads.
+    /// Opens the file, or creates it (mode 0600) if there is none. After a kill in the midst of commits this reads all of the file first,
+    /// some seconds per GB: call it before serving, or off the async threads.
     ///
     /// # Errors
     /// [`StoreError::Failed`] naming the path: in use by another process, damaged, empty, not such a store, or not writable.
     pub fn open(path: &Path, options: Options) -> Result<Self, StoreError> {
-        let (database, sequence) = file::open(path, options.cache_bytes)?;
-        Self::start(database, sequence, options.fsync)
+        Self::start(file::open(path, options.cache_bytes)?, options.fsync)
     }
 
-    fn start(database: Database, sequence: Version, fsync: bool) -> Result<Self, StoreError> {
-        let database = Arc::new(database);
+    fn start(opened: Opened, fsync: bool) -> Result<Self, StoreError> {
+        let database = Arc::new(opened.database);
         let transactions = Arc::new(AtomicU64::new(0));
         let (jobs, queue) = sync_channel(QUEUE_COMMITS_MAX);
-        let writer = Writer::new(database.clone(), queue, sequence, fsync, transactions.clone());
+        let mut writer = Writer::new(database.clone(), queue, opened.sequence, fsync, transactions.clone());
+        if opened.checked {
+            writer.owe_settling();
+        }
         let writer = std::thread::Builder::new()
             .name("meta-writer".to_owned())
             .spawn(move || writer.run())

@@ -1,4 +1,11 @@
 //! The one writer: takes every commit that waits, decides and applies them in turn, makes one transaction of them, answers them all.
+//!
+//! ```text
+//!   fsync on:   plain plain plain .. (nobody commits for SETTLE_AFTER_MS) .. settled
+//!   fsync off:  visible visible .. (FLUSH_EVERY_MS) settled  visible visible ..
+//! ```
+//! A settled transaction writes down which pages are free, so that a start after a kill need not read the whole file to find out, if
+//! it was the last one on stable storage. It costs a second fsync: commits that somebody waits for are plain where they are synced.
 
 use std::mem;
 use std::sync::Arc;
@@ -10,7 +17,7 @@ use ::redb::{Database, Durability, ReadableTable, Table, WriteTransaction};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{ABOUT, ROWS, SEQUENCE, VERSION_BYTES, failed, version_of};
-use crate::limits::{BATCH_BYTES_MAX, BATCH_COMMITS_MAX, FLUSH_EVERY_MS};
+use crate::limits::{BATCH_BYTES_MAX, BATCH_COMMITS_MAX, FLUSH_EVERY_MS, SETTLE_AFTER_MS};
 use crate::{Check, Commit, CommitError, KeyRange, StoreError, Version, Write};
 
 type Rows<'t> = Table<'t, &'static [u8], &'static [u8]>;
@@ -38,15 +45,34 @@ pub(super) struct Writer {
     /// Of the last commit that was made.
     sequence: Version,
     fsync: bool,
-    /// Since when there are commits that are visible but not on stable storage; only with fsync off.
-    unflushed: Option<Instant>,
+    owed: Owed,
     transactions: Arc<AtomicU64>,
+}
+
+/// What is still to be done for commits that were answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owed {
+    Nothing,
+    /// They are on stable storage, the last since then, and not settled.
+    Settle(Instant),
+    /// They are visible, the first since then, and not on stable storage. Only with fsync off.
+    Flush(Instant),
+}
+
+impl Owed {
+    fn due(self) -> Option<Instant> {
+        match self {
+            Self::Nothing => None,
+            Self::Settle(last) => Some(last + Duration::from_millis(SETTLE_AFTER_MS)),
+            Self::Flush(first) => Some(first + Duration::from_millis(FLUSH_EVERY_MS)),
+        }
+    }
 }
 
 /// What the writer does next.
 enum Next {
     Write(Vec<Job>),
-    Flush,
+    Settle,
     Stop,
 }
 
@@ -58,7 +84,12 @@ impl Writer {
         fsync: bool,
         transactions: Arc<AtomicU64>,
     ) -> Self {
-        Self { database, queue, sequence, fsync, unflushed: None, transactions }
+        Self { database, queue, sequence, fsync, owed: Owed::Nothing, transactions }
+    }
+
+    /// For a file that had to be checked: if nobody commits, the next start would have to check it again.
+    pub(super) fn owe_settling(&mut self) {
+        self.owed = Owed::Settle(Instant::now());
     }
 
     /// Until the store is dropped, or a transaction fails. Whoever still waits then is told that the store is closed.
@@ -66,7 +97,7 @@ impl Writer {
         loop {
             let went_well = match self.next() {
                 Next::Write(batch) => self.write(batch),
-                Next::Flush => self.flush(),
+                Next::Settle => self.settle(),
                 Next::Stop => return self.stop(),
             };
             if let Err(error) = went_well {
@@ -77,13 +108,13 @@ impl Writer {
     }
 
     fn next(&self) -> Next {
-        let first = match self.unflushed {
+        let first = match self.owed.due() {
             None => self.queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Some(since) => self.queue.recv_timeout(flush_every().saturating_sub(since.elapsed())),
+            Some(due) => self.queue.recv_timeout(due.saturating_duration_since(Instant::now())),
         };
         match first {
             Ok(job) => Next::Write(self.batch(job)),
-            Err(RecvTimeoutError::Timeout) => Next::Flush,
+            Err(RecvTimeoutError::Timeout) => Next::Settle,
             Err(RecvTimeoutError::Disconnected) => Next::Stop,
         }
     }
@@ -116,7 +147,8 @@ impl Writer {
 
     /// One transaction of all; for each its version, or none for a conflict.
     fn transaction(&mut self, commits: &[Commit]) -> Result<Vec<Option<Version>>, StoreError> {
-        let transaction = self.begin().map_err(failed)?;
+        let flushes = self.is_flush_due();
+        let transaction = self.begin(flushes).map_err(failed)?;
         let mut sequence = self.sequence;
         let versions = apply_all(&transaction, commits, &mut sequence).map_err(failed)?;
         if sequence == self.sequence {
@@ -127,56 +159,56 @@ impl Writer {
         // The disk may have taken it and failed only to say so.
         let unknown = |error| StoreError::Failed(format!("{error}; whether the commit was made shows after a restart"));
         self.finish(transaction, sequence).map_err(unknown)?;
+        self.owed = match (self.fsync, self.owed) {
+            (true, _) => Owed::Settle(Instant::now()),
+            (false, _) if flushes => Owed::Nothing,
+            (false, Owed::Flush(first)) => Owed::Flush(first),
+            (false, _) => Owed::Flush(Instant::now()),
+        };
         Ok(versions)
     }
 
-    fn begin(&self) -> Result<WriteTransaction, ::redb::Error> {
+    fn begin(&self, flushes: bool) -> Result<WriteTransaction, ::redb::Error> {
         let mut transaction = self.database.begin_write()?;
-        let durability = if self.is_flush_due() { Durability::Immediate } else { Durability::None };
+        let durability = if self.fsync || flushes { Durability::Immediate } else { Durability::None };
         transaction.set_durability(durability)?;
+        transaction.set_quick_repair(flushes);
         Ok(transaction)
     }
 
     fn is_flush_due(&self) -> bool {
-        self.fsync || self.unflushed.is_some_and(|since| since.elapsed() >= flush_every())
+        matches!(self.owed, Owed::Flush(_)) && self.owed.due().is_some_and(|due| due <= Instant::now())
     }
 
     fn finish(&mut self, transaction: WriteTransaction, sequence: Version) -> Result<(), ::redb::Error> {
         assert!(sequence >= self.sequence, "sequence numbers only grow");
-        let durable = self.is_flush_due();
         transaction.open_table(ABOUT)?.insert(SEQUENCE, sequence)?;
         transaction.commit()?;
         self.sequence = sequence;
-        self.unflushed = if durable { None } else { self.unflushed.or_else(|| Some(Instant::now())) };
         self.transactions.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
-    /// A durable transaction takes those before it along.
-    fn flush(&mut self) -> Result<(), StoreError> {
-        let mut flush = || -> Result<(), ::redb::Error> {
+    /// A settled transaction takes those before it along.
+    fn settle(&mut self) -> Result<(), StoreError> {
+        let mut settle = || -> Result<(), ::redb::Error> {
             let mut transaction = self.database.begin_write()?;
             transaction.set_durability(Durability::Immediate)?;
-            transaction.open_table(ABOUT)?.insert(SEQUENCE, self.sequence)?;
-            transaction.commit()?;
-            self.unflushed = None;
-            self.transactions.fetch_add(1, Ordering::Relaxed);
-            Ok(())
+            transaction.set_quick_repair(true);
+            self.finish(transaction, self.sequence)
         };
-        flush().map_err(failed)
+        settle().map_err(failed)?;
+        self.owed = Owed::Nothing;
+        Ok(())
     }
 
     fn stop(mut self) {
-        if self.unflushed.is_some()
-            && let Err(error) = self.flush()
+        if matches!(self.owed, Owed::Flush(_))
+            && let Err(error) = self.settle()
         {
             tracing::error!("the last metadata commits may not be on stable storage: {error}");
         }
     }
-}
-
-fn flush_every() -> Duration {
-    Duration::from_millis(FLUSH_EVERY_MS)
 }
 
 fn apply_all(

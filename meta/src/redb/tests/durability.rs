@@ -64,6 +64,33 @@ async fn without_fsync_commits_are_flushed_in_the_background() {
     assert_eq!(count_rows(&RedbStore::open(&copy, QUICK).unwrap()).await, 1);
 }
 
+/// True if the file, as a kill would leave it now, opens without being read whole.
+fn would_open_at_once(path: &Path) -> bool {
+    let copy = path.with_extension("killed");
+    std::fs::copy(path, &copy).unwrap();
+    Database::builder().set_repair_callback(|repair| repair.abort()).open(&copy).is_ok()
+}
+
+#[tokio::test]
+async fn a_store_that_rests_opens_at_once_after_a_kill() {
+    for options in [QUICK, SAFE] {
+        let (_dir, path) = folder();
+        let store = RedbStore::open(&path, options).unwrap();
+        store.commit(Commit::new().put("a", "")).await.unwrap();
+        let busy = path.with_extension("busy");
+        std::fs::copy(&path, &busy).unwrap();
+        while store.transactions() < 2 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        assert!(would_open_at_once(&path));
+        // And one that was killed before it came to rest is at rest soon after the next start, though nobody commits.
+        let _store = RedbStore::open(&busy, options).unwrap();
+        while !would_open_at_once(&busy) {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+}
+
 /// Not a test of its own: the process that the next test kills. Commits rows and prints the number of each that was acknowledged.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[allow(clippy::print_stdout)]
@@ -170,7 +197,7 @@ async fn a_failing_disk_fails_its_commits_and_closes_the_store() {
     let backend = FailingDisk { disk: InMemoryBackend::new(), failing: failing.clone() };
     let database = Database::builder().create_with_backend(backend).unwrap();
     file::initialize(&database).unwrap();
-    let store = RedbStore::start(database, 0, true).unwrap();
+    let store = RedbStore::start(file::Opened { database, sequence: 0, checked: false }, true).unwrap();
     store.commit(Commit::new().put("a", "")).await.unwrap();
 
     failing.store(true, Ordering::Relaxed);
