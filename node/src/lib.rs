@@ -38,7 +38,7 @@ use tokio::task::JoinHandle;
 use agent::identity::{Identity, Member};
 use agent::standing::Board;
 use agent::{Agent, Hands, Line, Worker, register};
-use store::{Compactor, Store, Totals};
+use store::{Compactor, Outliner, Store, Totals};
 
 pub use args::{NodeArgs, NodeCommand, NodeFlags, run};
 pub use config::{ENV_PREFIX, NodeConfig};
@@ -46,7 +46,7 @@ pub use error::NodeError;
 pub use leave::{LeaveArgs, leave};
 pub use size::{BadSize, ByteSize};
 
-use limits::{COMPACT_EVERY_MS, DRAIN_MS, IDLE_MS};
+use limits::{COMPACT_EVERY_MS, DRAIN_MS, IDLE_MS, OUTLINE_EVERY_MS};
 
 /// A donor that serves. It goes on until the shutdown it was started with, dropped or not.
 #[derive(Debug)]
@@ -173,6 +173,7 @@ impl Parts {
         let beating = tokio::spawn(agent.run(shutdown.clone()));
         let ticks = Ticks::new(shutdown.clone());
         spawn_compaction(&ticks, self.store.clone());
+        spawn_outlines(&ticks, self.store.clone());
         agent::spawn_trash(&ticks, self.store.clone(), self.config.trash_ms());
         let scrubbing = tokio::spawn(scrub(&self.config, self.store.clone(), shutdown.clone()));
         let (served, beaten) = tokio::join!(end(serving, &shutdown), end(beating, &shutdown));
@@ -223,6 +224,17 @@ fn spawn_compaction(ticks: &Ticks, store: Store) {
         let compactor = compactor.clone();
         async move {
             let more = compactor.lock().await.step().await.map_err(|error| error.to_string())?;
+            Ok(if more { Progress::More } else { Progress::Idle })
+        }
+    });
+}
+
+fn spawn_outlines(ticks: &Ticks, store: Store) {
+    let outliner = Arc::new(tokio::sync::Mutex::new(Outliner::new(store)));
+    ticks.spawn("outline", Duration::from_millis(OUTLINE_EVERY_MS), move || {
+        let outliner = outliner.clone();
+        async move {
+            let more = outliner.lock().await.step().await.map_err(|error| error.to_string())?;
             Ok(if more { Progress::More } else { Progress::Idle })
         }
     });

@@ -38,6 +38,8 @@ pub(crate) const COMPACT_STEP_BYTES: usize = 4 << 20;
 pub(crate) const COMPACT_STEP_RECORDS: usize = 4096;
 /// Time between looks for a volume worth compacting.
 pub(crate) const COMPACT_EVERY_MS: u64 = 10_000;
+/// Time between looks for a full volume that has no outline yet.
+pub(crate) const OUTLINE_EVERY_MS: u64 = 10_000;
 /// Ids of rotten shards kept for the next heartbeats; more are found by the inventory.
 pub(crate) const ROTTEN_MAX: usize = 4096;
 /// Ids of rotten shards in one heartbeat.

@@ -51,11 +51,22 @@ pub(crate) struct Volume {
     /// Volumes that compaction copied records from to here. While those are there, the older copy of a shard that is deleted
     /// from here would come back at the next start if this volume were not there to tell.
     pub(super) copies_of: BTreeSet<u32>,
+    pub(super) outline: Outlined,
+}
+
+/// What is known of a volume's outline.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Outlined {
+    /// Length of its file.
+    pub(super) bytes: u64,
+    /// The volume's length that it is of, or that none can be made of.
+    pub(super) covers: Option<u64>,
 }
 
 impl Volume {
     pub(crate) fn new(file: Arc<File>) -> Self {
-        Self { file, bytes: 0, shard_bytes: 0, tombstones: BTreeMap::new(), marks: 0, copies_of: BTreeSet::new() }
+        let (tombstones, copies_of, outline) = (BTreeMap::new(), BTreeSet::new(), Outlined::default());
+        Self { file, bytes: 0, shard_bytes: 0, tombstones, marks: 0, copies_of, outline }
     }
 
     pub(crate) fn live_bytes(&self) -> u64 {

@@ -10,6 +10,14 @@ pub(crate) const SCRUB_STEP_RECORDS: usize = 4096;
 pub(crate) const NOTE_EVERY_MS: u64 = 60_000;
 /// Compaction of a store that holds more than its capacity: a volume is worth copying once one part in so many is dead.
 pub(crate) const OVERFULL_DEAD_PART: u64 = 32;
+/// Up to here a record is read over, and a longer one skipped, when headers are looked for.
+pub(crate) const DENSE_RECORD_BYTES: u64 = 64 << 10;
+/// Headers read by one step of making an outline.
+pub(crate) const OUTLINE_STEP_RECORDS: usize = 1024;
+/// Rows of an outline read at once.
+pub(crate) const OUTLINE_BUFFER_ROWS: usize = 4096;
+/// A stop takes at most this much longer for outlines.
+pub(crate) const OUTLINE_CLOSE_MS: u64 = 3_000;
 
 /// Time between two attempts to read what the disk said it can't.
 pub(crate) const REREAD_MS: u64 = 200;

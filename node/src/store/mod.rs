@@ -5,6 +5,7 @@
 //!   trash, restore ─┘                                └ DIR/volumes/00000001.vol  00000002.vol ..  (the newest grows)
 //!   get ─▶ index ─▶ read + check ─▶ bytes               ▲ compaction copies the live out of half-dead volumes
 //!                                                       └ scrub reads everything again, slowly
+//!   start ─▶ index: by DIR/volumes/00000001.out .. (outlines), by the headers of volumes that have none
 //! ```
 //! Promises:
 //! - A shard is complete or absent; when a put is answered it is on stable storage (unless `fsync` is off), and so is a delete.
@@ -21,6 +22,9 @@
 //! - No shard is told to be older than it is, whatever becomes of the wall clock (see `clock`).
 //! - Every shard that is held is read again in each round of the scrub; damage around a shard is mended, rot is told.
 //!
+//! An outline says of a volume what its headers say. It is believed only of the very state it was made of, and nothing depends on
+//! it but how long a start takes.
+//!
 //! You may lose: puts that were not answered; with `fsync` off, what the operating system had not written when the power went.
 
 mod clock;
@@ -28,12 +32,15 @@ mod command;
 mod compact;
 mod error;
 mod format;
+mod gather;
 mod held;
 mod index;
 mod inspect;
 mod limits;
 mod notes;
 mod options;
+mod outline;
+mod outliner;
 mod pace;
 mod plan;
 mod ranges;
@@ -65,6 +72,7 @@ pub(crate) use compact::Compactor;
 pub use error::StoreError;
 use index::Index;
 pub use options::StoreOptions;
+pub(crate) use outliner::Outliner;
 use plan::{NewShard, Room};
 use read::ReadFault;
 use record::Place;
@@ -267,12 +275,15 @@ impl Store {
         rotten.retain(|id| !told.contains(id));
     }
 
-    /// Answers what waits, stops the writer, syncs, and notes how far the scrub and the clock are.
+    /// Answers what waits, stops the writer, syncs, makes the outlines that are missing, and notes how far the scrub and the clock
+    /// are.
     pub async fn close(&self) {
         let _ = self.commands.send(Command::Stop).await;
         let thread = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             let _ = off_thread(move || thread.join()).await;
+            let shared = self.shared.clone();
+            let _ = off_thread(move || outliner::finish(&shared)).await;
             self.note().await;
         }
     }

@@ -30,6 +30,9 @@ pub(crate) const SUM_BYTES: usize = 8;
 const MAGIC: [u8; 4] = *b"NdRc";
 const VERSION: u8 = 1;
 const CHECKED: usize = 56;
+/// What a header says, without what shows that it is one.
+pub(crate) const FIELDS_BYTES: usize = 51;
+const FIELDS: std::ops::Range<usize> = CHECKED - FIELDS_BYTES..CHECKED;
 
 /// Where a record begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -76,21 +79,10 @@ pub(crate) struct Header {
 
 impl Header {
     pub(crate) fn encode(&self, place: Place) -> [u8; HEADER_BYTES] {
-        let (kind, a, b, g) = match self.kind {
-            Kind::Shard { len, aside_s } => (1, len, aside_s.unwrap_or(0), 0),
-            Kind::Tombstone { target } => (2, target.volume, target.slot, 0),
-            Kind::Void { len } => (3, len, 0, 0),
-            Kind::Mark { target, aside, generation } => (if aside { 4 } else { 5 }, target.volume, target.slot, generation),
-        };
         let mut bytes = [0; HEADER_BYTES];
         bytes[..4].copy_from_slice(&MAGIC);
         bytes[4] = VERSION;
-        bytes[5] = kind;
-        bytes[6..8].copy_from_slice(&u16::to_le_bytes(g));
-        bytes[8..12].copy_from_slice(&u32::to_le_bytes(a));
-        bytes[12..16].copy_from_slice(&u32::to_le_bytes(b));
-        bytes[16..24].copy_from_slice(&self.time_ms.to_le_bytes());
-        bytes[24..56].copy_from_slice(&self.id.0);
+        bytes[FIELDS].copy_from_slice(&self.fields());
         let check = check(&bytes, place);
         bytes[CHECKED..].copy_from_slice(&check);
         bytes
@@ -101,19 +93,41 @@ impl Header {
         if bytes[..4] != MAGIC || bytes[4] != VERSION || bytes[CHECKED..] != check(bytes, place) {
             return None;
         }
-        let (a, b, generation) = (u32_at(bytes, 8), u32_at(bytes, 12), u16::from_le_bytes([bytes[6], bytes[7]]));
+        Self::of_fields(bytes[FIELDS].first_chunk()?)
+    }
+
+    pub(crate) fn fields(&self) -> [u8; FIELDS_BYTES] {
+        let (kind, a, b, g) = match self.kind {
+            Kind::Shard { len, aside_s } => (1, len, aside_s.unwrap_or(0), 0),
+            Kind::Tombstone { target } => (2, target.volume, target.slot, 0),
+            Kind::Void { len } => (3, len, 0, 0),
+            Kind::Mark { target, aside, generation } => (if aside { 4 } else { 5 }, target.volume, target.slot, generation),
+        };
+        let mut bytes = [0; FIELDS_BYTES];
+        bytes[0] = kind;
+        bytes[1..3].copy_from_slice(&u16::to_le_bytes(g));
+        bytes[3..7].copy_from_slice(&u32::to_le_bytes(a));
+        bytes[7..11].copy_from_slice(&u32::to_le_bytes(b));
+        bytes[11..19].copy_from_slice(&self.time_ms.to_le_bytes());
+        bytes[19..].copy_from_slice(&self.id.0);
+        bytes
+    }
+
+    /// `None` of a kind or a length that there is not.
+    pub(crate) fn of_fields(bytes: &[u8; FIELDS_BYTES]) -> Option<Self> {
+        let (a, b, generation) = (u32_at(bytes, 3), u32_at(bytes, 7), u16::from_le_bytes([bytes[1], bytes[2]]));
         let target = Place { volume: a, slot: b };
-        let kind = match bytes[5] {
+        let kind = match bytes[0] {
             1 if a <= SHARD_MAX_BYTES => Kind::Shard { len: a, aside_s: (b > 0).then_some(b) },
             2 => Kind::Tombstone { target },
             3 if a <= SHARD_MAX_BYTES => Kind::Void { len: a },
-            4 | 5 => Kind::Mark { target, aside: bytes[5] == 4, generation },
+            4 | 5 => Kind::Mark { target, aside: bytes[0] == 4, generation },
             _ => return None,
         };
         let mut id = ShardId([0; 32]);
-        id.0.copy_from_slice(&bytes[24..56]);
+        id.0.copy_from_slice(&bytes[19..]);
         let mut time = [0; 8];
-        time.copy_from_slice(&bytes[16..24]);
+        time.copy_from_slice(&bytes[11..19]);
         Some(Self { kind, id, time_ms: u64::from_le_bytes(time) })
     }
 

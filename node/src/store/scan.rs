@@ -1,4 +1,5 @@
-//! Builds the index from the volumes at a start, reading headers only.
+//! Builds the index at a start: from outlines, and from the headers of volumes that have none. After a clean stop every volume
+//! has one, after a crash all but the newest.
 //!
 //! ```text
 //!   [rec][rec][damaged][? ? ?][rec] .. [rec][torn
@@ -11,17 +12,19 @@
 
 use std::fs::File;
 use std::io::{self, IoSlice};
+use std::mem;
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use nodio_wire::UnixMs;
+use nodio_wire::{ShardId, UnixMs};
 
+use super::gather::Gathered;
 use super::index::{Index, Location};
+use super::limits::DENSE_RECORD_BYTES;
 use super::read::{self, ReadFault, is_unreadable};
 use super::record::{HEADER_BYTES, Header, Kind, Place, SLOT_BYTES};
-use super::trash::Mark;
-use super::volume;
+use super::{outline, volume};
 use crate::limits::{RESYNC_WINDOW_BYTES, SCAN_WINDOW_BYTES, TAIL_BYTES};
 
 /// What a disk loses at once.
@@ -35,7 +38,8 @@ pub(crate) struct Headers<'a> {
     end: u64,
     window: Bytes,
     window_at: u64,
-    lost: bool,
+    /// Reading all of it costs less than reading each header by itself: in litter, and where records are short.
+    dense: bool,
     /// Something on the way could not be read: not torn, as far as is known.
     unreadable: bool,
 }
@@ -43,7 +47,7 @@ pub(crate) struct Headers<'a> {
 impl<'a> Headers<'a> {
     /// The records of volume `number` that begin in `at..end`; `end` is the file's length.
     pub(crate) fn new(file: &'a File, number: u32, at: u64, end: u64) -> Self {
-        Self { file, number, at, end, window: Bytes::new(), window_at: 0, lost: false, unreadable: false }
+        Self { file, number, at, end, window: Bytes::new(), window_at: 0, dense: false, unreadable: false }
     }
 
     /// The next record that lies within the file whole.
@@ -53,13 +57,18 @@ impl<'a> Headers<'a> {
                 && self.at + header.record_bytes() <= self.end
             {
                 self.at += header.record_bytes();
-                self.lost = false;
+                self.dense = header.record_bytes() < DENSE_RECORD_BYTES;
                 return Ok(Some((place, header)));
             }
             self.at += SLOT_BYTES;
-            self.lost = true;
+            self.dense = true;
         }
         Ok(None)
+    }
+
+    /// False if something on the way could not be read.
+    pub(crate) fn is_whole(&self) -> bool {
+        !self.unreadable
     }
 
     /// Where the next record is looked for.
@@ -82,7 +91,7 @@ impl<'a> Headers<'a> {
 impl Headers<'_> {
     /// Reads the window at `at`. A page that the disk can't give back is stepped over, and false the answer.
     fn fill(&mut self) -> io::Result<bool> {
-        let wanted = if self.lost { RESYNC_WINDOW_BYTES } else { SCAN_WINDOW_BYTES } as u64;
+        let wanted = if self.dense { RESYNC_WINDOW_BYTES } else { SCAN_WINDOW_BYTES } as u64;
         let page = DISK_PAGE_BYTES - self.at % DISK_PAGE_BYTES;
         for len in [wanted, page] {
             match volume::read_at(self.file, len.min(self.end - self.at) as usize, self.at) {
@@ -110,40 +119,55 @@ pub(crate) struct Loaded {
     pub(crate) latest_ms: UnixMs,
 }
 
-/// Reads every volume of `dir` and mends what a crash left.
+/// Takes in every volume of `dir`, by its outline if that holds, and mends what a crash left.
 pub(crate) fn load(dir: &Path, fsync: bool) -> io::Result<Loaded> {
     let numbers = volume::list(dir)?;
+    outline::sweep(dir, &numbers)?;
     let newest = numbers.last().copied();
-    let mut scan = Scan { index: Index::default(), latest_ms: 0, fsync };
+    let mut scan = Scan { dir, index: Index::default(), gathered: Gathered::default(), fsync };
     for number in numbers {
-        scan.volume(dir, number, Some(number) == newest)?;
+        scan.volume(number, Some(number) == newest)?;
     }
-    Ok(Loaded { index: scan.index, newest, latest_ms: scan.latest_ms })
+    let latest_ms = scan.gathered.latest_ms();
+    Ok(Loaded { index: scan.settle()?, newest, latest_ms })
 }
 
-struct Scan {
+struct Scan<'a> {
+    dir: &'a Path,
     index: Index,
-    latest_ms: UnixMs,
+    gathered: Gathered,
     fsync: bool,
 }
 
-impl Scan {
-    fn volume(&mut self, dir: &Path, number: u32, newest: bool) -> io::Result<()> {
-        let file = Arc::new(volume::open(dir, number)?);
+impl Scan<'_> {
+    fn volume(&mut self, number: u32, newest: bool) -> io::Result<()> {
+        let file = Arc::new(volume::open(self.dir, number)?);
         let len = file.metadata()?.len();
         self.index.add_volume(number, file.clone());
+        let mark = self.gathered.mark();
+        if let Some(bytes) = outline::read(self.dir, number, &file, |place, header| self.gathered.add(place, &header)) {
+            self.index.set_bytes(number, len);
+            self.index.set_outline(number, len, bytes);
+            return Ok(());
+        }
+        self.gathered.undo(mark);
+        outline::remove(self.dir, number, self.fsync)?;
+        self.headers(&file, number, len, newest)
+    }
+
+    fn headers(&mut self, file: &File, number: u32, len: u64, newest: bool) -> io::Result<()> {
         let tail = if newest { len.saturating_sub(TAIL_BYTES) } else { len };
-        let mut headers = Headers::new(&file, number, 0, len);
+        let mut headers = Headers::new(file, number, 0, len);
         let (mut torn, mut end) = (Vec::new(), 0);
         while let Some((place, header)) = headers.next()? {
             if place.offset() >= tail
-                && let Some(len) = torn_len(&file, place, &header)?
+                && let Some(len) = torn_len(file, place, &header)?
             {
                 torn.push((place, len, header));
                 continue;
             }
             end = headers.position();
-            self.apply(place, &header)?;
+            self.gathered.add(place, &header);
         }
         if headers.unreadable && newest {
             // What can't be read just now is not known to be torn: nothing is cut off, and the writer goes on behind it.
@@ -155,43 +179,30 @@ impl Scan {
             self.index.set_bytes(number, len);
             return Ok(());
         }
-        let inside = torn.iter().filter(|(place, ..)| place.offset() < end);
-        self.void(inside.map(|(place, len, header)| (*place, *len, header)))?;
-        self.cut(&file, number, len, end)
+        for (place, len, header) in torn.iter().filter(|(place, ..)| place.offset() < end) {
+            self.void(*place, *len, header.id, header.time_ms)?;
+        }
+        self.cut(file, number, len, end)
     }
 
-    fn apply(&mut self, place: Place, header: &Header) -> io::Result<()> {
-        self.latest_ms = self.latest_ms.max(header.time_ms);
-        match header.kind {
-            Kind::Shard { len, aside_s } => {
-                let old = self.index.insert(header.id, Location { place, len, stored_s: header.time_s() }, aside_s);
-                self.void(old.map(|old| (old.place, old.len, header)))
-            }
-            Kind::Mark { target, aside, generation } => {
-                let mark = Mark { aside, generation, at_s: header.time_s(), volume: place.volume };
-                self.index.mark(header.id, target, mark);
-                Ok(())
-            }
-            Kind::Tombstone { target } => {
-                self.index.remove_at(&header.id, target);
-                self.index.count_tombstone(place.volume, target.volume);
-                Ok(())
-            }
-            Kind::Void { .. } => Ok(()),
+    /// Fills the index, and turns older copies of shards into voids.
+    fn settle(mut self) -> io::Result<Index> {
+        let superseded = mem::take(&mut self.gathered).fill(&mut self.index);
+        for (id, Location { place, len, stored_s }) in superseded {
+            // It would bring the copy back once the newer one is deleted.
+            outline::remove(self.dir, place.volume, self.fsync)?;
+            self.index.set_outline(place.volume, 0, 0);
+            self.void(place, len, id, u64::from(stored_s) * 1000)?;
         }
+        Ok(self.index)
     }
 
-    /// Overwrites records in place: the one exception to appending, for records that nobody holds.
-    fn void<'a>(&self, records: impl IntoIterator<Item = (Place, u32, &'a Header)>) -> io::Result<()> {
-        for (place, len, header) in records {
-            let Some(file) = self.index.file(place.volume) else { continue };
-            let void = Header { kind: Kind::Void { len }, ..*header }.encode(place);
-            volume::write_all_at(&file, &mut [IoSlice::new(&void)], place.offset())?;
-            if self.fsync {
-                file.sync_data()?;
-            }
-        }
-        Ok(())
+    /// Overwrites a record in place: the one exception to appending, for records that nobody holds.
+    fn void(&self, place: Place, len: u32, id: ShardId, time_ms: UnixMs) -> io::Result<()> {
+        let Some(file) = self.index.file(place.volume) else { return Ok(()) };
+        let void = Header { kind: Kind::Void { len }, id, time_ms }.encode(place);
+        volume::write_all_at(&file, &mut [IoSlice::new(&void)], place.offset())?;
+        if self.fsync { file.sync_data() } else { Ok(()) }
     }
 
     fn cut(&mut self, file: &File, number: u32, len: u64, end: u64) -> io::Result<()> {

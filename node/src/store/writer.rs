@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::command::{Command, Reply};
 use super::plan::{Change, Cursor, Plan, Run};
-use super::{Shared, StoreError, format, volume};
+use super::{Shared, StoreError, format, outline, volume};
 use crate::limits::{BATCH_BYTES, BATCH_COMMANDS};
 
 /// Somebody to be told how the first `runs` runs of the batch went.
@@ -220,6 +220,8 @@ impl Writer {
         volume::sync_dir(dir).map_err(failed)?;
         std::fs::remove_file(volume::path(dir, number)).map_err(failed)?;
         self.shared.index_mut().drop_volume(number);
+        // What is left of it for now, the next start removes.
+        let _ = outline::remove(dir, number, false);
         // Before any tombstone that names this volume is dropped in turn, the volume must be gone for good.
         volume::sync_dir(dir).map_err(failed)
     }

@@ -15,6 +15,13 @@ const FOLDER: &str = "NODIO_TEST_STORE_CHILD";
 async fn child_that_stores_until_it_is_killed() {
     let Some(dir) = std::env::var_os(FOLDER) else { return };
     let store = Store::open(StoreOptions { fsync: true, ..options(Path::new(&dir)) }).unwrap();
+    let mut outliner = Outliner::new(store.clone());
+    tokio::spawn(async move {
+        loop {
+            outliner.step().await.unwrap();
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    });
     for seed in 0..u64::MAX {
         let puts = (0..4).map(|part| {
             let (id, data) = shard(seed * 4 + part, 20_000 + part as usize);

@@ -5,6 +5,7 @@ mod boundaries;
 mod crash;
 mod failure;
 mod model;
+mod outlines;
 mod ranges;
 mod rot;
 mod scrub;
@@ -41,6 +42,18 @@ pub(super) async fn reopen(store: Store, dir: &Path) -> Store {
     store.close().await;
     drop(store);
     open(dir)
+}
+
+/// Ends the store as a kill at a quiet moment does: what was answered is on disk, and nothing is tidied up.
+pub(super) async fn kill(store: Store) {
+    let _ = store.commands.send(Command::Stop).await;
+    let thread = store.writer.lock().unwrap().take().unwrap();
+    off_thread(move || thread.join()).await.unwrap().unwrap();
+}
+
+pub(super) async fn outline_all(store: &Store) {
+    let mut outliner = Outliner::new(store.clone());
+    while outliner.step().await.unwrap() {}
 }
 
 pub(super) async fn compact(store: &Store) {

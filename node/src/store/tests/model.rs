@@ -28,6 +28,10 @@ enum Op {
     /// Some steps of a compaction that a crash then cuts off.
     CompactPartly(u8),
     Reopen,
+    /// The process ends without a word, and starts again.
+    Kill,
+    /// Full volumes get their outlines.
+    Outline,
     /// A crash that left the beginning of a record, or all of it but for some bytes.
     Torn {
         seed: u64,
@@ -50,6 +54,8 @@ fn op() -> impl Strategy<Value = Op> {
         2 => Just(Op::Compact),
         2 => (1u8..3).prop_map(Op::CompactPartly),
         2 => Just(Op::Reopen),
+        2 => Just(Op::Kill),
+        2 => Just(Op::Outline),
         2 => (100u64..110, any::<usize>(), any::<bool>()).prop_map(|(seed, keep, hole)| Op::Torn { seed, keep, hole }),
     ]
 }
@@ -186,6 +192,11 @@ impl World {
                 }
             }
             Op::Reopen => self.restart(|_| ()).await,
+            Op::Kill => {
+                kill(self.store.take().unwrap()).await;
+                self.store = Some(open(self.dir.path()));
+            }
+            Op::Outline => outline_all(self.store()).await,
             Op::Torn { seed, keep, hole } => self.restart(|dir| tear(dir, seed, keep, hole)).await,
         }
     }
@@ -204,7 +215,11 @@ impl World {
         let oldest: Vec<_> = self.store().shared.index().marks().oldest().map(|(at_s, id)| (id, at_s)).collect();
         assert_eq!(BTreeMap::from_iter(oldest), self.aside);
         let volumes = options(self.dir.path()).dir;
-        let lens = volume::list(&volumes).unwrap().into_iter().map(|n| volume::path(&volumes, n).metadata().unwrap().len());
+        let len = |path: &Path| path.metadata().map_or(0, |about| about.len());
+        let lens = volume::list(&volumes).unwrap().into_iter().map(|n| {
+            let outline = outline::path(&volumes, n);
+            len(&volume::path(&volumes, n)) + len(&outline)
+        });
         assert_eq!(totals.used_bytes, lens.sum::<u64>());
         assert!(totals.used_bytes <= totals.capacity_bytes);
     }
