@@ -21,7 +21,7 @@ use nodio_compat_tests::data::Data;
 use nodio_compat_tests::process::Usage;
 use nodio_compat_tests::wait;
 use nodio_wire::api::{NodeState, SegmentView, Status};
-use nodio_wire::client::{HttpFleet, HttpTransport, OperatorApi, http_pool};
+use nodio_wire::client::{HttpFleet, HttpTransport, OperatorApi};
 use nodio_wire::donor::Transport;
 use nodio_wire::fleet::{Fleet, GrantRequest, GrantedDonor, ShardSource};
 use nodio_wire::{Code, NodeId, ShardId};

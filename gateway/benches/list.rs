@@ -83,8 +83,12 @@ async fn world(size: usize) -> World {
     let world = World::with(|config| config.fsync = false).await;
     let put = Call::put(&format!("/{BUCKET}/{TEMPLATE}"), "x").header("content-type", "text/plain");
     assert_eq!(world.client.send(put).await.status, 200);
-    let runtime = tokio::runtime::Handle::current();
-    world.restart_after(|file| tokio::task::block_in_place(|| runtime.block_on(fill(file, size)))).await
+    // On a thread and a runtime of its own: this one's is waiting.
+    let filled = |file: &Path| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        std::thread::scope(|scope| scope.spawn(|| runtime.block_on(fill(file, size))).join().unwrap());
+    };
+    world.restart_after(filled).await
 }
 
 /// Pages, and how many objects and common prefixes each has.
