@@ -9,8 +9,8 @@ use serde::Deserialize;
 use crate::agent::Scrubbing;
 use crate::error::NodeError;
 use crate::limits::{
-    CAPACITY_BYTES, CAPACITY_MIN_BYTES, REPAIR_SLOTS, SCRUB_DAYS, SCRUB_SHARE, TRASH_DAYS, VOLUME_BYTES, VOLUME_MIN_BYTES,
-    VOLUMES_MAX,
+    CAPACITY_BYTES, CAPACITY_MIN_BYTES, DIRECT_MIN_BYTES, REPAIR_SLOTS, SCRUB_DAYS, SCRUB_SHARE, TRASH_DAYS, VOLUME_BYTES,
+    VOLUME_MIN_BYTES, VOLUMES_MAX,
 };
 use crate::size::ByteSize;
 use crate::store::StoreOptions;
@@ -146,6 +146,7 @@ impl NodeConfig {
             capacity_bytes,
             volume_bytes: volume_bytes(capacity_bytes, self.volume_bytes.map(|size| size.0)),
             disk_reserve_bytes: self.disk_reserve.0,
+            direct_min_bytes: DIRECT_MIN_BYTES,
             fsync: self.fsync,
         }
     }

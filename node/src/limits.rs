@@ -20,6 +20,8 @@ pub(crate) const CAPACITY_MIN_BYTES: u64 = 64 << 20;
 /// Bytes and records of one group commit, at most (one record more than the bytes say).
 pub(crate) const BATCH_BYTES: usize = 8 << 20;
 pub(crate) const BATCH_COMMANDS: usize = 512;
+/// Batches from this length on are written past the page cache: there it pays, and pads are a few hundredths of what is written.
+pub(crate) const DIRECT_MIN_BYTES: usize = 128 << 10;
 /// Commands waiting for the writer.
 pub(crate) const WRITER_QUEUE: usize = 256;
 /// The end of the newest volume that a crash can have torn: more than one batch and the records of one command.

@@ -116,6 +116,7 @@ mod tests {
             capacity_bytes: 64 << 20,
             volume_bytes: 16 << 20,
             disk_reserve_bytes: 0,
+            direct_min_bytes: 0,
             fsync: false,
         };
         Store::open(options).unwrap()

@@ -19,5 +19,7 @@ pub(crate) const OUTLINE_BUFFER_ROWS: usize = 4096;
 /// A stop takes at most this much longer for outlines.
 pub(crate) const OUTLINE_CLOSE_MS: u64 = 3_000;
 
+/// Written past the page cache at once.
+pub(crate) const STAGE_BYTES: usize = 1 << 20;
 /// Time between two attempts to read what the disk said it can't.
 pub(crate) const REREAD_MS: u64 = 200;

@@ -14,6 +14,7 @@
 //! - Puts never take the volumes beyond the capacity, compaction's own copies included, and leave the disk its reserve. Where
 //!   the capacity was lowered below what is held, everything is served and may be deleted, puts are refused, and compaction
 //!   brings the files down to the capacity as shards go. Deletes and marks, 64 bytes each, need room on the disk only.
+//! - Long batches go past the page cache, in blocks of the disk that hold nothing acknowledged yet (see `direct`).
 //! - A write that fails is rolled back whole; if even that fails the store goes on reading and refuses writes.
 //! - Every dead record has a tombstone that names its place, for as long as the record's volume exists. So the order of
 //!   tombstones doesn't matter, compaction may move them, and drops those whose volume is gone. A record that was copied needs
@@ -30,6 +31,7 @@
 mod clock;
 mod command;
 mod compact;
+mod direct;
 mod error;
 mod format;
 mod gather;

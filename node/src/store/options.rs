@@ -16,6 +16,8 @@ pub struct StoreOptions {
     pub volume_bytes: u64,
     /// Bytes that puts leave free on the file system.
     pub disk_reserve_bytes: u64,
+    /// Batches from this length on are written past the page cache.
+    pub direct_min_bytes: usize,
     /// Sync before a write is answered.
     pub fsync: bool,
 }
@@ -46,7 +48,9 @@ mod tests {
 
     fn room(used_bytes: u64, copying_bytes: u64) -> Room {
         let dir = std::env::temp_dir();
-        let options = StoreOptions { dir, capacity_bytes: 800, volume_bytes: 100, disk_reserve_bytes: 0, fsync: false };
+        let fsync = false;
+        let options =
+            StoreOptions { dir, capacity_bytes: 800, volume_bytes: 100, disk_reserve_bytes: 0, direct_min_bytes: 0, fsync };
         options.room(used_bytes, copying_bytes)
     }
 

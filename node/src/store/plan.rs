@@ -2,14 +2,18 @@
 //!
 //! A run is what goes to one volume with one write and one sync. Records of a batch see the records planned before them
 //! (`overlay`), so a put and a delete of the same shard in one batch mean what they would one after the other.
+//!
+//! A run of whole blocks (see `direct`) has a pad before its first record, up to the next block, and one behind its last. Pads
+//! take from the room of puts alone, and where that is short a run has none: what is kept free for compaction's copies stays so.
 
 use std::collections::HashMap;
 
 use bytes::Bytes;
 use nodio_wire::{ShardId, UnixMs};
 
+use super::direct::BLOCK_BYTES;
 use super::index::{Held, Index, Location};
-use super::record::{HEADER_BYTES, Header, Kind, Place, SLOT_BYTES, seconds};
+use super::record::{HEADER_BYTES, Header, Kind, Place, SLOT_BYTES, pad, seconds};
 use super::trash::Mark;
 use super::{StoreError, Stored};
 
@@ -71,6 +75,8 @@ pub(crate) enum Change {
         target: Place,
         mark: Mark,
     },
+    /// A pad.
+    Nothing,
 }
 
 #[derive(Debug)]
@@ -87,6 +93,8 @@ pub(crate) struct Run {
     pub(crate) volume: u32,
     pub(crate) start: u64,
     pub(crate) end: u64,
+    /// Ends with a block and, if it doesn't begin with one, begins with a pad up to the next.
+    pub(crate) blocks: bool,
     pub(crate) entries: Vec<Entry>,
 }
 
@@ -102,6 +110,9 @@ pub(crate) struct Room {
     pub(crate) disk_bytes: u64,
 }
 
+/// What the pads of one run take at most.
+const PADS_BYTES: u64 = 2 * BLOCK_BYTES;
+
 /// Where the next record goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cursor {
@@ -115,13 +126,29 @@ pub(crate) struct Plan<'a> {
     cursor: Cursor,
     volume_bytes: u64,
     room: Room,
-    pub(crate) runs: Vec<Run>,
+    blocks: bool,
+    runs: Vec<Run>,
 }
 
 impl<'a> Plan<'a> {
     /// Volumes grow up to `volume_bytes`; the next one's number is the cursor's plus one.
     pub(crate) fn new(index: &'a Index, cursor: Cursor, volume_bytes: u64, room: Room) -> Self {
-        Self { index, overlay: HashMap::new(), cursor, volume_bytes, room, runs: Vec::new() }
+        Self { index, overlay: HashMap::new(), cursor, volume_bytes, room, blocks: false, runs: Vec::new() }
+    }
+
+    /// Makes runs of whole blocks where there is room to pad them.
+    pub(crate) fn in_blocks(self, blocks: bool) -> Self {
+        Self { blocks, ..self }
+    }
+
+    /// Runs that were planned so far; the last may yet grow.
+    pub(crate) fn count(&self) -> usize {
+        self.runs.len()
+    }
+
+    pub(crate) fn into_runs(mut self) -> Vec<Run> {
+        self.end_run();
+        self.runs
     }
 
     pub(crate) fn put(&mut self, shard: NewShard) -> Result<Stored, StoreError> {
@@ -252,16 +279,54 @@ impl<'a> Plan<'a> {
     /// Takes room for a record, in a new volume if this one would grow too long.
     fn place(&mut self, bytes: u64) -> Result<Place, StoreError> {
         self.room.disk_bytes = self.room.disk_bytes.checked_sub(bytes).ok_or(StoreError::Full)?;
-        if self.cursor.offset > 0 && self.cursor.offset + bytes > self.volume_bytes {
+        let lead = if self.begins_run() && self.has_room_for_pads() { to_block(self.cursor.offset) } else { 0 };
+        if self.cursor.offset > 0 && self.cursor.offset + lead + bytes > self.volume_bytes {
+            self.end_run();
             self.cursor = Cursor { volume: self.cursor.volume + 1, offset: 0 };
         }
-        if self.runs.last().is_none_or(|run| run.volume != self.cursor.volume) {
-            let Cursor { volume, offset } = self.cursor;
-            self.runs.push(Run { volume, start: offset, end: offset, entries: Vec::new() });
+        if self.begins_run() {
+            self.begin_run();
         }
         let place = Place::at(self.cursor.volume, self.cursor.offset);
         self.cursor.offset += bytes;
         place.ok_or(StoreError::Full)
+    }
+
+    /// True if the next record is the first of this batch in its volume.
+    fn begins_run(&self) -> bool {
+        self.runs.last().is_none_or(|run| run.volume != self.cursor.volume)
+    }
+
+    fn has_room_for_pads(&self) -> bool {
+        self.blocks && self.room.puts_bytes.min(self.room.disk_bytes) >= PADS_BYTES
+    }
+
+    fn begin_run(&mut self) {
+        let Cursor { volume, offset } = self.cursor;
+        let blocks = self.has_room_for_pads();
+        if blocks {
+            self.room.puts_bytes -= PADS_BYTES;
+            self.room.disk_bytes -= PADS_BYTES;
+        }
+        self.runs.push(Run { volume, start: offset, end: offset, blocks, entries: Vec::new() });
+        self.pad();
+    }
+
+    fn end_run(&mut self) {
+        if !self.begins_run() {
+            self.pad();
+        }
+    }
+
+    /// Fills a run of whole blocks up to the next one.
+    fn pad(&mut self) {
+        let Cursor { volume, offset } = self.cursor;
+        let blocks = self.runs.last().is_some_and(|run| run.blocks);
+        let bytes = if blocks { to_block(offset) } else { 0 };
+        if let Some((place, (header, zeros))) = Place::at(volume, offset).zip(pad(bytes)) {
+            self.cursor.offset += bytes;
+            self.push(Entry { header: header.encode(place), data: zeros, trailer: Vec::new(), change: Change::Nothing });
+        }
     }
 
     fn push(&mut self, entry: Entry) {
@@ -270,4 +335,9 @@ impl<'a> Plan<'a> {
             run.entries.push(entry);
         }
     }
+}
+
+/// Bytes from `offset` to the next block.
+fn to_block(offset: u64) -> u64 {
+    offset.next_multiple_of(BLOCK_BYTES) - offset
 }

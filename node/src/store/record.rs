@@ -8,7 +8,7 @@
 //! |---|---|---|---|---|
 //! | 1 | a shard | its length, the second it was set aside in or 0 | 0 | stored |
 //! | 2 | a tombstone: kills one record | volume and slot of that record | 0 | 0 |
-//! | 3 | a void: was a shard, is litter | its length, 0 | 0 | as it was |
+//! | 3 | a void: was a shard, is litter; or a pad | its length, 0 | 0 | as it was |
 //! | 4 | a mark: one shard's record is set aside | volume and slot of that record | generation | of the mark |
 //! | 5 | a mark: it is taken back out | the same | generation | of the mark |
 //!
@@ -18,6 +18,7 @@
 //! `check` is BLAKE3 over the volume number, the slot and the header, cut to 8 bytes: a header is valid only where it was
 //! written, so neither bytes of a shard nor a block that strayed are ever taken for one. All numbers are little-endian.
 
+use bytes::Bytes;
 use nodio_wire::{ShardId, UnixMs};
 
 use crate::limits::{CHUNK_BYTES, SHARD_MAX_BYTES};
@@ -63,7 +64,7 @@ pub(crate) enum Kind {
     },
     /// Kills exactly the record at `target`, wherever the tombstone itself is moved later.
     Tombstone { target: Place },
-    /// Was a shard, is litter: overwritten in place when a start found it torn or superseded.
+    /// Was a shard, is litter: overwritten in place when a start found it torn or superseded. Or never was one: a pad.
     Void { len: u32 },
     /// Sets the record at `target` aside or takes it back out.
     Mark { target: Place, aside: bool, generation: u16 },
@@ -170,6 +171,18 @@ fn chunks(len: u32) -> usize {
 pub(crate) fn record_bytes(len: u32) -> u64 {
     let unpadded = HEADER_BYTES as u64 + u64::from(len) + (chunks(len) * SUM_BYTES) as u64;
     unpadded.next_multiple_of(SLOT_BYTES)
+}
+
+/// The longest pad.
+const PAD_MAX_BYTES: usize = 4096;
+static ZEROS: [u8; PAD_MAX_BYTES] = [0; PAD_MAX_BYTES];
+
+/// A void that takes exactly `bytes`, a multiple of [`SLOT_BYTES`] up to a block: what every node skips. `None` for no bytes.
+pub(crate) fn pad(bytes: u64) -> Option<(Header, Bytes)> {
+    let behind = usize::try_from(bytes).ok()?.checked_sub(HEADER_BYTES)?;
+    let len = u32::try_from(behind.saturating_sub(SUM_BYTES)).ok()?;
+    let header = Header { kind: Kind::Void { len }, id: ShardId([0; 32]), time_ms: 0 };
+    (header.record_bytes() == bytes).then_some((header, Bytes::from_static(ZEROS.get(..behind)?)))
 }
 
 /// CRC-64/NVME of one chunk: against rot, not against malice, which BLAKE3 over the whole shard is for.

@@ -37,6 +37,12 @@ pub(crate) fn open(dir: &Path, number: u32) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).open(path(dir, number))
 }
 
+/// Opens a volume for writes past the page cache. They take whole blocks only, in memory as on the disk.
+pub(crate) fn open_direct(dir: &Path, number: u32) -> io::Result<File> {
+    let flags = rustix::fs::OFlags::DIRECT.bits().cast_signed();
+    OpenOptions::new().write(true).custom_flags(flags).open(path(dir, number))
+}
+
 /// Makes a new volume; its name is durable before this returns if `durable`.
 pub(crate) fn create(dir: &Path, number: u32, durable: bool) -> io::Result<File> {
     let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path(dir, number))?;

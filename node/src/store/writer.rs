@@ -1,13 +1,14 @@
 //! The one thread that writes. It takes all commands that wait, plans them as one batch, writes and syncs, and only then answers.
 
 use std::fs::File;
-use std::io::{self, IoSlice};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokio::sync::mpsc;
 
 use super::command::{Command, Reply};
+use super::direct::Appender;
 use super::plan::{Change, Cursor, Plan, Run};
 use super::{Shared, StoreError, format, outline, volume};
 use crate::limits::{BATCH_BYTES, BATCH_COMMANDS};
@@ -29,6 +30,7 @@ pub(crate) struct Writer {
     shared: Arc<Shared>,
     queue: mpsc::Receiver<Command>,
     cursor: Cursor,
+    appender: Appender,
     stopping: bool,
 }
 
@@ -37,7 +39,7 @@ impl Writer {
     pub(crate) fn new(shared: Arc<Shared>, queue: mpsc::Receiver<Command>, newest: Option<u32>) -> Self {
         let offset = newest.and_then(|number| shared.index().volume(number).map(|volume| volume.bytes));
         let cursor = Cursor { volume: newest.unwrap_or(1), offset: offset.unwrap_or(0) };
-        Self { shared, queue, cursor, stopping: false }
+        Self { shared, queue, cursor, appender: Appender::new(), stopping: false }
     }
 
     /// Works until stopped or until nobody can ask any more.
@@ -93,39 +95,42 @@ impl Writer {
     #[allow(clippy::type_complexity)]
     fn plan(&self, batch: Vec<Command>) -> (Vec<Run>, Vec<Waiting>, Vec<(u32, Reply<()>)>) {
         let index = self.shared.index();
-        let mut plan = Plan::new(&index, self.cursor, self.shared.options.volume_bytes, self.shared.room(index.used_bytes()));
+        let options = &self.shared.options;
+        let plan = Plan::new(&index, self.cursor, options.volume_bytes, self.shared.room(index.used_bytes()));
+        let long = batch.iter().map(Command::bytes).sum::<usize>() >= options.direct_min_bytes;
+        let mut plan = plan.in_blocks(long && !self.appender.is_refused());
         let (mut waiting, mut drops) = (Vec::new(), Vec::new());
         for command in batch {
             match command {
                 Command::Put(shard, reply) => {
                     let planned = plan.put(shard);
-                    waiting.push(Waiting::new(plan.runs.len(), planned, reply));
+                    waiting.push(Waiting::new(plan.count(), planned, reply));
                 }
                 Command::Delete(ids, reply) => {
                     let planned = plan.delete(&ids);
-                    waiting.push(Waiting::new(plan.runs.len(), planned, reply));
+                    waiting.push(Waiting::new(plan.count(), planned, reply));
                 }
                 Command::Mark { ids, aside, now, reply } => {
                     let planned = plan.mark_all(&ids, aside, now);
-                    waiting.push(Waiting::new(plan.runs.len(), planned, reply));
+                    waiting.push(Waiting::new(plan.count(), planned, reply));
                 }
                 Command::Discard { ids, before_s, reply } => {
                     let planned = plan.discard(&ids, before_s);
-                    waiting.push(Waiting::new(plan.runs.len(), planned, reply));
+                    waiting.push(Waiting::new(plan.count(), planned, reply));
                 }
                 Command::Quarantine(id, place, reply) => {
                     let planned = plan.quarantine(id, place);
-                    waiting.push(Waiting::new(plan.runs.len(), planned, reply));
+                    waiting.push(Waiting::new(plan.count(), planned, reply));
                 }
                 Command::Relocate(records, reply) => {
                     let planned = records.into_iter().try_for_each(|moved| plan.relocate(moved));
-                    waiting.push(Waiting::new(plan.runs.len(), planned, reply));
+                    waiting.push(Waiting::new(plan.count(), planned, reply));
                 }
                 Command::DropVolume(number, reply) => drops.push((number, reply)),
                 Command::Stop => {}
             }
         }
-        (plan.runs, waiting, drops)
+        (plan.into_runs(), waiting, drops)
     }
 
     /// Makes one run durable and enters it into the index, or leaves no trace of it.
@@ -137,7 +142,7 @@ impl Writer {
             format::raise(&self.shared.options.dir).map_err(|error| store_error(&error))?;
         }
         let (file, fresh) = self.volume(run.volume).map_err(|error| store_error(&error))?;
-        let written = append(&file, &run);
+        let written = self.appender.append(&self.shared.options.dir, &file, &run);
         let synced = match &written {
             Ok(()) if self.shared.options.fsync => file.sync_data(),
             _ => Ok(()),
@@ -149,6 +154,7 @@ impl Writer {
             }
             Err(error) => {
                 tracing::error!(volume = run.volume, "a write failed and is rolled back: {error}");
+                self.appender.close();
                 self.roll_back(&run, &file, fresh);
                 Err(store_error(&error))
             }
@@ -186,6 +192,7 @@ impl Writer {
                 }
                 Change::Tombstone { target, tombstone_in } => index.count_tombstone(tombstone_in, target.volume),
                 Change::Mark { id, target, mark } => index.mark(id, target, mark),
+                Change::Nothing => {}
             }
         }
         drop(index);
@@ -225,12 +232,6 @@ impl Writer {
         // Before any tombstone that names this volume is dropped in turn, the volume must be gone for good.
         volume::sync_dir(dir).map_err(failed)
     }
-}
-
-fn append(file: &File, run: &Run) -> io::Result<()> {
-    let slices = run.entries.iter().flat_map(|entry| [&entry.header[..], &entry.data, &entry.trailer]);
-    let mut slices: Vec<IoSlice<'_>> = slices.map(IoSlice::new).collect();
-    volume::write_all_at(file, &mut slices, run.start)
 }
 
 fn store_error(error: &io::Error) -> StoreError {

@@ -14,7 +14,9 @@ const FOLDER: &str = "NODIO_TEST_STORE_CHILD";
 #[allow(clippy::print_stdout)]
 async fn child_that_stores_until_it_is_killed() {
     let Some(dir) = std::env::var_os(FOLDER) else { return };
-    let store = Store::open(StoreOptions { fsync: true, ..options(Path::new(&dir)) }).unwrap();
+    // Batches of one shard go through the page cache, longer ones past it.
+    let direct_min_bytes = 30_000;
+    let store = Store::open(StoreOptions { fsync: true, direct_min_bytes, ..options(Path::new(&dir)) }).unwrap();
     let mut outliner = Outliner::new(store.clone());
     tokio::spawn(async move {
         loop {

@@ -1,6 +1,7 @@
 //! The store as its callers see it, and what it does with what disks and crashes leave.
 
 mod ages;
+mod blocks;
 mod boundaries;
 mod crash;
 mod failure;
@@ -22,8 +23,14 @@ pub(super) fn options(dir: &Path) -> StoreOptions {
         capacity_bytes: 4 << 20,
         volume_bytes: 256 << 10,
         disk_reserve_bytes: 0,
+        direct_min_bytes: usize::MAX,
         fsync: false,
     }
+}
+
+/// All batches go past the page cache.
+pub(super) fn in_blocks(dir: &Path) -> StoreOptions {
+    StoreOptions { direct_min_bytes: 0, ..options(dir) }
 }
 
 pub(super) fn open(dir: &Path) -> Store {

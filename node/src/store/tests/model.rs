@@ -105,6 +105,7 @@ fn live_on_disk(volumes: &Path) -> Vec<(ShardId, u32)> {
 
 struct World {
     dir: tempfile::TempDir,
+    direct_min_bytes: usize,
     store: Option<Store>,
     model: HashMap<ShardId, Bytes>,
     /// Those of the model that are set aside, and since when.
@@ -119,7 +120,11 @@ impl World {
     async fn restart(&mut self, between: impl FnOnce(&Path)) {
         self.store.take().unwrap().close().await;
         between(self.dir.path());
-        self.store = Some(open(self.dir.path()));
+        self.store = Some(self.open());
+    }
+
+    fn open(&self) -> Store {
+        Store::open(StoreOptions { direct_min_bytes: self.direct_min_bytes, ..options(self.dir.path()) }).unwrap()
     }
 
     async fn apply(&mut self, op: Op) {
@@ -229,12 +234,15 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, max_shrink_iters: 500, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_store_agrees_with_a_map(ops in prop::collection::vec(op(), 1..60)) {
+    fn the_store_agrees_with_a_map(
+        ops in prop::collection::vec(op(), 1..60),
+        direct_min_bytes in prop_oneof![Just(0), Just(60_000), Just(usize::MAX)],
+    ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let dir = tempfile::tempdir().unwrap();
-            let store = Some(open(dir.path()));
-            let mut world = World { dir, store, model: HashMap::new(), aside: BTreeMap::new() };
+            let mut world = World { dir, direct_min_bytes, store: None, model: HashMap::new(), aside: BTreeMap::new() };
+            world.store = Some(world.open());
             for op in ops {
                 world.apply(op).await;
                 world.check().await;
