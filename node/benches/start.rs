@@ -72,7 +72,14 @@ fn drop_caches() -> bool {
 }
 
 fn options(dir: &Path, fsync: bool) -> StoreOptions {
-    StoreOptions { dir: dir.join("volumes"), capacity_bytes: 1 << 40, volume_bytes: 1 << 30, disk_reserve_bytes: 0, fsync }
+    StoreOptions {
+        dir: dir.join("volumes"),
+        capacity_bytes: 1 << 40,
+        volume_bytes: 1 << 30,
+        disk_reserve_bytes: 0,
+        direct_min_bytes: 128 * 1024,
+        fsync,
+    }
 }
 
 /// Opens the store and says how long that took and what memory and processor time the process has by then.

@@ -83,7 +83,9 @@ impl Puller<'_> {
 
     async fn one(&self, source: RepairSource) -> (RepairSource, Result<Bytes, SourceFault>) {
         let began = Instant::now();
-        let get = self.transport.get(&source.addr, &source.ticket, source.shard, None);
+        // As a range, so that no more is taken in than the shard may have. An empty one has no range.
+        let range = (self.shard_bytes > 0).then_some(0..self.shard_bytes);
+        let get = self.transport.get(&source.addr, &source.ticket, source.shard, range);
         let outcome = match tokio::time::timeout(Duration::from_millis(SOURCE_MS), get).await {
             Err(_) => Err(SourceFault::Slow),
             Ok(Err(error)) => Err(error.into()),
@@ -157,4 +159,50 @@ async fn checked(id: ShardId, shard_bytes: u32, bytes: Bytes) -> Result<Bytes, S
     }
     let hashed = blocking(move || (ShardId::of(&bytes), bytes)).await.map_err(|error| SourceFault::Ours(error.to_string()))?;
     if hashed.0 == id { Ok(hashed.1) } else { Err(SourceFault::Corrupt) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Range;
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+    use nodio_wire::NodeId;
+    use nodio_wire::buffer::Buffer;
+    use nodio_wire::donor::Stored;
+    use nodio_wire::ticket::SignedTicket;
+
+    use super::*;
+
+    /// Has every shard, of the length asked for, and remembers that.
+    #[derive(Default)]
+    struct Asked(Mutex<Vec<Option<Range<u32>>>>);
+
+    #[async_trait]
+    impl Transport for Asked {
+        async fn put(&self, _: &str, _: &SignedTicket, _: ShardId, _: Bytes) -> Result<Stored, DonorError> {
+            Err(DonorError::Full)
+        }
+
+        async fn read(&self, _: &str, _: &SignedTicket, _: ShardId, range: Option<Range<u32>>) -> Result<Buffer, DonorError> {
+            let len = range.as_ref().map_or(0, |range| range.len());
+            self.0.lock().unwrap().push(range);
+            Ok(Buffer::from(&vec![0; len][..]))
+        }
+    }
+
+    #[tokio::test]
+    async fn no_more_is_asked_for_than_the_shard_has() {
+        for (shard_bytes, want) in [(70, Some(0..70)), (0, None)] {
+            let transport = Asked::default();
+            let puller = Puller { transport: &transport, paces: &Paces::default(), shard_bytes };
+            let shard = ShardId::of(&vec![0; shard_bytes as usize]);
+            let (addr, ticket) = (String::new(), SignedTicket(String::new()));
+            let source = RepairSource { position: 0, shard, node: NodeId(1), addr, ticket };
+            let mut pulled = Pulled::default();
+            puller.pull(vec![source], by_position, 1, &mut pulled).await;
+            assert_eq!(pulled.good.len(), 1);
+            assert_eq!(*transport.0.lock().unwrap(), [want]);
+        }
+    }
 }

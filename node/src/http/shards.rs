@@ -13,7 +13,7 @@ use super::answer::Refusal;
 use super::flight::Seat;
 use super::{Door, body, range};
 use crate::limits::SHARD_MAX_BYTES;
-use crate::store::{StoreError, Stored};
+use crate::store::{StoreError, Stored, span};
 
 /// The ticket, opened and allowing `op` on the shard in the path.
 fn admit(door: &Door, headers: &HeaderMap, op: Op, id: &str) -> Result<(Ticket, ShardId), Refusal> {
@@ -67,7 +67,8 @@ pub(super) async fn get(State(door): State<Door>, Path(id): Path<String>, header
         None => None,
         Some(header) => Some(parse_range(header, len)?),
     };
-    let seat = door.flight.board(wanted.as_ref().map_or(len, |range| range.end - range.start)).await.ok_or(Refusal::Busy)?;
+    let held = wanted.as_ref().map_or(len, |range| span(range, len).len() as u32);
+    let seat = door.flight.board(held).await.ok_or(Refusal::Busy)?;
     let bytes = seat.hold(door.store.get(id, wanted.clone()).await?);
     let mut answer = Body::from(bytes).into_response();
     octets(&mut answer);
@@ -109,5 +110,60 @@ pub(super) async fn other(State(door): State<Door>, headers: HeaderMap) -> Refus
     match Ticket::open(text, &door.secret, door.node, now_ms()) {
         Ok(_) => Refusal::BadMethod,
         Err(error) => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+    use nodio_wire::NodeId;
+    use nodio_wire::auth::Secret;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::agent::standing::Board;
+    use crate::limits::{CHUNK_BYTES, DIRECT_MIN_BYTES, IN_FLIGHT_BYTES};
+    use crate::store::{Store, StoreOptions};
+
+    fn door(dir: &std::path::Path) -> Door {
+        let store = Store::open(StoreOptions {
+            dir: dir.join("volumes"),
+            capacity_bytes: 64 << 20,
+            volume_bytes: 16 << 20,
+            disk_reserve_bytes: 0,
+            direct_min_bytes: DIRECT_MIN_BYTES,
+            fsync: false,
+        });
+        Door::new(store.unwrap(), NodeId(1), Secret::new([7; 32]), Board::open(dir))
+    }
+
+    async fn get_byte(door: &Door, id: ShardId) -> Response {
+        let ticket = Ticket { op: Op::Get, node: door.node, shard: Some(id), bytes_max: 0, expires: u64::MAX, nonce: 1 };
+        let request = Request::get(format!("/shards/{id}")).header(HEADER, ticket.sign(&door.secret).0);
+        let request = request.header(RANGE, "bytes=70000-70000").body(Body::empty()).unwrap();
+        super::super::router(door.clone()).oneshot(request).await.unwrap()
+    }
+
+    /// An answer of one byte holds the chunk that was read for it, and takes room for that.
+    #[tokio::test(start_paused = true)]
+    async fn short_answers_take_the_room_that_they_hold() {
+        let dir = tempfile::tempdir().unwrap();
+        let door = door(dir.path());
+        let data = bytes::Bytes::from(vec![3; 200_000]);
+        let id = ShardId::of(&data);
+        door.store.put(id, data, 0).await.unwrap();
+        let mut answers = Vec::new();
+        loop {
+            let answer = get_byte(&door, id).await;
+            if answer.status() == StatusCode::SERVICE_UNAVAILABLE {
+                break;
+            }
+            assert_eq!(answer.status(), StatusCode::PARTIAL_CONTENT);
+            answers.push(answer);
+            assert!(answers.len() * CHUNK_BYTES <= IN_FLIGHT_BYTES);
+        }
+        assert_eq!(answers.len(), IN_FLIGHT_BYTES / CHUNK_BYTES);
+        drop(answers.pop());
+        assert_eq!(get_byte(&door, id).await.status(), StatusCode::PARTIAL_CONTENT);
     }
 }

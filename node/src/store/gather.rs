@@ -1,10 +1,11 @@
 //! What the records of all volumes say, taken in as they lie and put together at the end: sorting once costs a fraction of
 //! entering each shard where it belongs.
 //!
-//! Of a shard that appears more than once, the last record counts, dead or not; those before it that have no tombstone are
-//! superseded. Tombstones and marks only speak of records before them.
+//! Of a shard that appears more than once, the last record counts, dead or not, unless it turns out to be torn; those before it
+//! that have no tombstone are superseded. Tombstones and marks only speak of records before them.
 
 use std::collections::HashSet;
+use std::io;
 
 use nodio_wire::{ShardId, UnixMs};
 
@@ -12,13 +13,35 @@ use super::index::{Index, Location};
 use super::record::{Header, Kind, Place};
 use super::trash::Mark;
 
+/// One record of a shard.
+type Record = (ShardId, Location);
+
 #[derive(Debug, Default)]
 pub(crate) struct Gathered {
-    shards: Vec<(ShardId, Location)>,
+    shards: Vec<Record>,
+    torn: HashSet<Place>,
     marks: Vec<(ShardId, Place, Mark)>,
     /// The volume that each is in, and the record it kills.
     tombstones: Vec<(u32, Place)>,
     latest_ms: UnixMs,
+}
+
+/// What a copy turns out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Condition {
+    Whole,
+    Torn,
+    /// The disk can't read it just now.
+    Unknown,
+}
+
+/// What becomes of copies that are not held.
+#[derive(Debug, Default)]
+pub(crate) struct Superseded {
+    /// To be made voids: they would come back once the one that is held is deleted.
+    pub(crate) voids: Vec<Record>,
+    /// Which of two is whole can't be known just now, so both stay: the volumes of the newer and of the older.
+    pub(crate) copies: Vec<(u32, u32)>,
 }
 
 /// A moment to go back to.
@@ -36,7 +59,7 @@ impl Gathered {
     }
 
     pub(crate) fn mark(&self) -> Moment {
-        let Self { shards, marks, tombstones, latest_ms } = self;
+        let Self { shards, marks, tombstones, latest_ms, torn: _ } = self;
         Moment { shards: shards.len(), marks: marks.len(), tombstones: tombstones.len(), latest_ms: *latest_ms }
     }
 
@@ -67,11 +90,36 @@ impl Gathered {
         }
     }
 
-    /// Fills an index that knows the volumes, and answers the records that are superseded.
-    pub(crate) fn fill(mut self, index: &mut Index) -> Vec<(ShardId, Location)> {
-        let dead = self.tombstones.iter().map(|(_, target)| *target).collect();
-        let superseded = keep_held(&mut self.shards, &dead);
-        drop(dead);
+    /// A shard whose bytes are not its own. Nobody holds it, but whoever deleted it meant the copies before it too.
+    pub(crate) fn add_torn(&mut self, place: Place, len: u32, id: ShardId) {
+        self.shards.push((id, Location { place, len, stored_s: 0 }));
+        self.torn.insert(place);
+    }
+
+    /// Leaves the shards that are held, ascending, and answers what becomes of their other copies. Of a shard that is there more than
+    /// once `look_at` tells what the newer copy is worth: with `fsync` off the power may have gone before its bytes were on the disk.
+    pub(crate) fn keep_held(
+        &mut self,
+        mut look_at: impl FnMut(ShardId, Location) -> io::Result<Condition>,
+    ) -> io::Result<Superseded> {
+        let dead: HashSet<Place> = self.tombstones.iter().map(|(_, target)| *target).collect();
+        self.shards.sort_unstable_by(|(a, at), (b, other)| a.cmp(b).then_with(|| at.place.cmp(&other.place)));
+        let (mut superseded, mut kept, mut start) = (Superseded::default(), 0, 0);
+        while let Some((id, _)) = self.shards.get(start) {
+            let copies = self.shards[start..].iter().take_while(|(other, _)| other == id).count();
+            let group = &self.shards[start..start + copies];
+            start += copies;
+            if let Some(held) = choose(group, &dead, &self.torn, &mut look_at, &mut superseded)? {
+                self.shards[kept] = held;
+                kept += 1;
+            }
+        }
+        self.shards.truncate(kept);
+        Ok(superseded)
+    }
+
+    /// Fills an index that knows the volumes.
+    pub(crate) fn fill(self, index: &mut Index) {
         index.fill(self.shards);
         for (id, target, mark) in self.marks {
             index.mark(id, target, mark);
@@ -79,26 +127,44 @@ impl Gathered {
         for (volume, target) in self.tombstones {
             index.count_tombstone(volume, target.volume);
         }
-        superseded
     }
 }
 
-/// Leaves the shards that are held, ascending; answers the superseded ones.
-fn keep_held(shards: &mut Vec<(ShardId, Location)>, dead: &HashSet<Place>) -> Vec<(ShardId, Location)> {
-    shards.sort_unstable_by(|(a, at), (b, other)| a.cmp(b).then_with(|| at.place.cmp(&other.place)));
-    let (mut superseded, mut kept) = (Vec::new(), 0);
-    for i in 0..shards.len() {
-        let shard = shards[i];
-        let is_last = shards.get(i + 1).is_none_or(|(next, _)| *next != shard.0);
-        match (dead.contains(&shard.1.place), is_last) {
-            (true, _) => {}
-            (false, false) => superseded.push(shard),
-            (false, true) => {
-                shards[kept] = shard;
-                kept += 1;
+/// Which of the records of one shard is held, the last in `group` being the newest.
+fn choose(
+    mut group: &[Record],
+    dead: &HashSet<Place>,
+    torn: &HashSet<Place>,
+    look_at: &mut impl FnMut(ShardId, Location) -> io::Result<Condition>,
+    superseded: &mut Superseded,
+) -> io::Result<Option<Record>> {
+    let is_dead = |(_, at): &Record| dead.contains(&at.place);
+    let is_torn = |(_, at): &Record| torn.contains(&at.place);
+    while let [older @ .., last] = group
+        && is_torn(last)
+        && !is_dead(last)
+    {
+        group = older;
+    }
+    let mut alive = group.iter().filter(|copy| !is_dead(copy) && !is_torn(copy)).copied().collect::<Vec<_>>();
+    if group.last().is_some_and(is_dead) {
+        superseded.voids.append(&mut alive);
+    }
+    while let Some(newest) = alive.pop() {
+        if alive.is_empty() {
+            return Ok(Some(newest));
+        }
+        match look_at(newest.0, newest.1)? {
+            Condition::Whole => superseded.voids.append(&mut alive),
+            Condition::Unknown => {
+                superseded.copies.extend(alive.drain(..).map(|(_, at)| (newest.1.place.volume, at.place.volume)));
+            }
+            Condition::Torn => {
+                superseded.voids.push(newest);
+                continue;
             }
         }
+        return Ok(Some(newest));
     }
-    shards.truncate(kept);
-    superseded
+    Ok(None)
 }

@@ -21,5 +21,7 @@ pub(crate) const OUTLINE_CLOSE_MS: u64 = 3_000;
 
 /// Written past the page cache at once.
 pub(crate) const STAGE_BYTES: usize = 1 << 20;
+/// Read at once to see whether a shard is whole.
+pub(crate) const VERIFY_BYTES: usize = 128 << 10;
 /// Time between two attempts to read what the disk said it can't.
 pub(crate) const REREAD_MS: u64 = 200;

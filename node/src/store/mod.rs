@@ -9,8 +9,8 @@
 //! ```
 //! Promises:
 //! - A shard is complete or absent; when a put is answered it is on stable storage (unless `fsync` is off), and so is a delete.
-//! - Bytes that don't match their id are never served: the shard is dropped, told to the coordinator, and its room compacted
-//!   away.
+//! - Bytes that don't match their id are never served, nor do they stand in for those of a put: the shard is dropped, told to
+//!   the coordinator, and its room compacted away.
 //! - Puts never take the volumes beyond the capacity, compaction's own copies included, and leave the disk its reserve. Where
 //!   the capacity was lowered below what is held, everything is served and may be deleted, puts are refused, and compaction
 //!   brings the files down to the capacity as shards go. Deletes and marks, 64 bytes each, need room on the disk only.
@@ -57,6 +57,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+use std::fs::File;
 use std::ops::{Bound, Range};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -72,11 +73,12 @@ use clock::Clock;
 use command::{Command, Reply};
 pub(crate) use compact::Compactor;
 pub use error::StoreError;
-use index::Index;
+use index::{Index, Location};
 pub use options::StoreOptions;
 pub(crate) use outliner::Outliner;
 use plan::{NewShard, Room};
 use read::ReadFault;
+pub(crate) use read::span;
 use record::Place;
 use scrub::Round;
 pub use scrub::{Scrubbed, Scrubber};
@@ -179,8 +181,8 @@ impl Store {
         self.shared.clock.now_ms()
     }
 
-    /// Stores a shard, durably, if `data` is what `id` names. Holding it already is no error, and takes it out of the trash.
-    /// `now` is [`Store::now_ms`].
+    /// Stores a shard, durably, if `data` is what `id` names. Holding it already is no error, and takes it out of the trash: what
+    /// is on the disk is read first, and if it has rotted, what was sent takes its place. `now` is [`Store::now_ms`].
     pub async fn put(&self, id: ShardId, data: Bytes, now: UnixMs) -> Result<Stored, StoreError> {
         if data.len() > SHARD_MAX_BYTES as usize {
             return Err(StoreError::TooLong);
@@ -190,26 +192,43 @@ impl Store {
         } else {
             off_thread(move || prepare(id, data, now)).await?
         }?;
-        self.read_if_aside(id).await?;
+        match self.verify(id).await {
+            Ok(()) | Err(StoreError::Rotten | StoreError::NotHeld) => {}
+            Err(error) => return Err(error),
+        }
         self.ask(|reply| Command::Put(shard, reply)).await
     }
 
     /// The shard's bytes, or `range` of them, checked; of one that is set aside as well.
     pub async fn get(&self, id: ShardId, range: Option<Range<u32>>) -> Result<Bytes, StoreError> {
-        let (location, file) = {
-            let index = self.shared.index();
-            let location = index.get(&id).ok_or(StoreError::NotHeld)?;
-            (location, index.file(location.place.volume).ok_or(StoreError::NotHeld)?)
-        };
+        let (location, file) = self.find(&id)?;
         let range = range.unwrap_or(0..location.len);
         if range.start > range.end || range.end > location.len {
             return Err(StoreError::BadRange);
         }
-        match off_thread(move || read::range(&file, id, location, range)).await? {
-            Ok(bytes) => Ok(bytes),
+        let read = off_thread(move || read::range(&file, id, location, range)).await?;
+        self.checked(id, location, read).await
+    }
+
+    /// Reads a shard that is held or set aside, and drops and tells it if it isn't whole.
+    async fn verify(&self, id: ShardId) -> Result<(), StoreError> {
+        let (location, file) = self.find(&id)?;
+        let read = off_thread(move || read::verify(&file, id, location)).await?;
+        self.checked(id, location, read).await
+    }
+
+    fn find(&self, id: &ShardId) -> Result<(Location, Arc<File>), StoreError> {
+        let index = self.shared.index();
+        let location = index.get(id).ok_or(StoreError::NotHeld)?;
+        Ok((location, index.file(location.place.volume).ok_or(StoreError::NotHeld)?))
+    }
+
+    async fn checked<T>(&self, id: ShardId, at: Location, read: Result<T, ReadFault>) -> Result<T, StoreError> {
+        match read {
+            Ok(read) => Ok(read),
             Err(ReadFault::Io(error)) => Err(StoreError::Io(error.to_string())),
             Err(ReadFault::Rotten) => {
-                self.quarantine(id, location.place).await;
+                self.quarantine(id, at.place).await;
                 Err(StoreError::Rotten)
             }
         }

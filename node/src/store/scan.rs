@@ -8,7 +8,8 @@
 //! What a crash can have torn is the last batch of the newest volume, and nothing of it was acknowledged. There, and only
 //! there, shards are checked against their hash: a torn one at the end is cut off, one before the end is overwritten with a
 //! void. A record that appears twice is a compaction that was cut off: the older copy becomes a void, so that it can't come
-//! back after the newer one is deleted. The newer one says itself whether it is set aside; marks of the older are void with it.
+//! back after the newer one is deleted, but only once the newer is seen to be whole; else that becomes the void. The newer one
+//! says itself whether it is set aside; marks of the older are void with it.
 
 use std::fs::File;
 use std::io::{self, IoSlice};
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use nodio_wire::{ShardId, UnixMs};
 
-use super::gather::Gathered;
+use super::gather::{Condition, Gathered};
 use super::index::{Index, Location};
 use super::limits::DENSE_RECORD_BYTES;
 use super::read::{self, ReadFault, is_unreadable};
@@ -163,6 +164,7 @@ impl Scan<'_> {
             if place.offset() >= tail
                 && let Some(len) = torn_len(file, place, &header)?
             {
+                self.gathered.add_torn(place, len, header.id);
                 torn.push((place, len, header));
                 continue;
             }
@@ -185,16 +187,30 @@ impl Scan<'_> {
         self.cut(file, number, len, end)
     }
 
-    /// Fills the index, and turns older copies of shards into voids.
+    /// Fills the index, and turns copies of shards that must not come back into voids.
     fn settle(mut self) -> io::Result<Index> {
-        let superseded = mem::take(&mut self.gathered).fill(&mut self.index);
-        for (id, Location { place, len, stored_s }) in superseded {
-            // It would bring the copy back once the newer one is deleted.
+        let mut gathered = mem::take(&mut self.gathered);
+        let superseded = gathered.keep_held(|id, at| self.look_at(id, at))?;
+        gathered.fill(&mut self.index);
+        for (newer, older) in superseded.copies {
+            self.index.count_copy(newer, older);
+        }
+        for (id, Location { place, len, stored_s }) in superseded.voids {
             outline::remove(self.dir, place.volume, self.fsync)?;
             self.index.set_outline(place.volume, 0, 0);
             self.void(place, len, id, u64::from(stored_s) * 1000)?;
         }
         Ok(self.index)
+    }
+
+    fn look_at(&self, id: ShardId, at: Location) -> io::Result<Condition> {
+        let Some(file) = self.index.file(at.place.volume) else { return Ok(Condition::Unknown) };
+        match read::verify(&file, id, at) {
+            Ok(()) => Ok(Condition::Whole),
+            Err(ReadFault::Rotten) => Ok(Condition::Torn),
+            Err(ReadFault::Io(error)) if is_unreadable(&error) => Ok(Condition::Unknown),
+            Err(ReadFault::Io(error)) => Err(error),
+        }
     }
 
     /// Overwrites a record in place: the one exception to appending, for records that nobody holds.

@@ -87,7 +87,7 @@ impl Store {
             let aside: Vec<ShardId> = some.iter().filter(|id| self.is_trashed(id)).copied().collect();
             let mut whole = Vec::with_capacity(aside.len());
             for id in aside {
-                whole.extend(self.get(id, None).await.is_ok().then_some(id));
+                whole.extend(self.verify(id).await.is_ok().then_some(id));
             }
             restored += self.mark(&whole, false, self.now_ms()).await?;
         }
@@ -117,18 +117,6 @@ impl Store {
             deleted += self.ask(|reply| Command::Discard { ids: some.to_vec(), before_s, reply }).await?;
         }
         Ok(deleted)
-    }
-
-    /// Before a shard that is set aside is put: what is on the disk takes the place of what was sent only if it is whole. What
-    /// isn't is dropped, and the put stores anew.
-    pub(super) async fn read_if_aside(&self, id: ShardId) -> Result<(), StoreError> {
-        if !self.is_trashed(&id) {
-            return Ok(());
-        }
-        match self.get(id, None).await {
-            Ok(_) | Err(StoreError::Rotten | StoreError::NotHeld) => Ok(()),
-            Err(error) => Err(error),
-        }
     }
 
     async fn mark(&self, ids: &[ShardId], aside: bool, now: UnixMs) -> Result<u64, StoreError> {

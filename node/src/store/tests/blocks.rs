@@ -31,9 +31,11 @@ async fn long_batches_begin_and_end_with_a_block_and_short_ones_anywhere() {
         held.push((id, data));
     }
     store.delete(&[held[0].0]).await.unwrap();
-    let totals = store.totals();
+    // The volume alone: its outline, which comes with the stop, counts as used too.
+    let found = |store: &Store| (store.totals().shards, store.totals().digest, store.shared.index().volume(1).unwrap().bytes);
+    let before = found(&store);
     let store = reopen(store, dir.path()).await;
-    assert_eq!(store.totals(), totals, "the next start finds the same, and cuts nothing off");
+    assert_eq!(found(&store), before, "the next start finds the same, and cuts nothing off");
     assert_eq!(store.get(held[0].0, None).await, Err(StoreError::NotHeld));
     for (id, data) in &held[1..] {
         assert_eq!(store.get(*id, None).await.as_ref(), Ok(data));

@@ -4,6 +4,7 @@ mod ages;
 mod blocks;
 mod boundaries;
 mod crash;
+mod doubled;
 mod failure;
 mod model;
 mod outlines;

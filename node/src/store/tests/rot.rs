@@ -105,3 +105,19 @@ async fn headers_inside_a_shard_are_not_taken_for_records() {
     };
     assert_eq!((store.len_of(&victim), store.len_of(&carrier)), (None, None));
 }
+
+#[tokio::test]
+async fn a_put_of_what_is_held_stores_it_anew_if_that_has_rotted() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let (shards, offsets) = three(&store, 300_000).await;
+    let (id, data) = &shards[1];
+    assert_eq!(store.put(*id, data.clone(), 0).await, Ok(Stored::Already));
+    flip(dir.path(), store.shared.index().get(id).unwrap().place.volume, offsets[1] + 64 + 299_999);
+    assert_eq!(store.put(*id, data.clone(), 0).await, Ok(Stored::New));
+    assert_eq!(store.get(*id, None).await.as_ref(), Ok(data));
+    assert!(store.rotten(10).is_empty(), "one that was stored anew is well");
+    let store = reopen(store, dir.path()).await;
+    assert_eq!(store.get(*id, None).await.as_ref(), Ok(data));
+    assert_eq!(store.totals().shards, 3);
+}
