@@ -4,4 +4,5 @@
 //! command that failed; nothing is downloaded but through the package managers themselves.
 
 pub mod clients;
+pub mod growth;
 pub mod run;

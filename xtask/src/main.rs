@@ -4,6 +4,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Result, bail};
 use nodio_xtask::clients;
+use nodio_xtask::growth::Growth;
 use nodio_xtask::run::{find_on_path, run};
 
 const USAGE: &str = "\
@@ -12,7 +13,11 @@ usage: cargo xtask COMMAND
   test [--only NAME]   format, lints, build, S3 clients, every test; with --only, just the tests whose name contains NAME
   fmt                  format the code
   clippy               lints, warnings being errors
-  clients              install the S3 clients the tests use";
+  clients              install the S3 clients the tests use
+  growth [OPTIONS]     measure cost against growth with `nodio up` and `nodio bench`, into docs/plots: some ten minutes
+    --axis NAME        only this one: objects, donors, size, concurrency
+    --quick            few, short points in under a minute, which only show that it works
+    --folder FOLDER    write there instead";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -23,10 +28,11 @@ fn main() -> ExitCode {
         ["fmt"] => run(cargo().args(["fmt", "--all"])),
         ["clippy"] => clippy(),
         ["clients"] => install_clients(),
-        _ => {
-            eprintln!("{USAGE}");
-            return ExitCode::from(2);
-        }
+        ["growth", options @ ..] => match Growth::parse(options) {
+            Some(growth) => growth.run(cargo()),
+            None => return usage(),
+        },
+        _ => return usage(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -35,6 +41,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn usage() -> ExitCode {
+    eprintln!("{USAGE}");
+    ExitCode::from(2)
 }
 
 fn test_everything() -> Result<()> {

@@ -17,6 +17,17 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// Runs `command` as [`run`] does and returns its standard output.
+pub fn shown(command: &mut Command) -> Result<String> {
+    let line = describe(command);
+    eprintln!("$ {line}");
+    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().with_context(|| format!("can't run `{line}`"))?;
+    if !output.status.success() {
+        bail!("`{line}` failed ({})", output.status);
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 /// Runs `command` quietly; an error carries what it printed.
 pub fn run_quietly(command: &mut Command) -> Result<()> {
     let line = describe(command);
@@ -39,7 +50,8 @@ pub fn in_ci() -> bool {
     std::env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"))
 }
 
-fn describe(command: &Command) -> String {
+/// The line that `command` is.
+pub fn describe(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
 }
