@@ -21,15 +21,48 @@ pub(crate) struct ListedObject {
     pub(crate) storage_class: Option<String>,
 }
 
+/// Any version, as far as it is listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ListedVersion {
+    Object(VersionId, ListedObject),
+    DeleteMarker { version: VersionId, modified: UnixMs, owner: UserId },
+}
+
+impl ListedVersion {
+    /// Reads an [`ObjectRow`]'s value.
+    ///
+    /// # Errors
+    /// As [`ListedObject::read`].
+    pub(crate) fn read(value: &[u8]) -> Result<Self, RowError> {
+        match decode_front::<ObjectRow, Front<'_>>(value)? {
+            Some(front) => front.listed(),
+            None => Ok(Self::of(&decode(value)?)),
+        }
+    }
+
+    pub(crate) fn of(row: &ObjectRow) -> Self {
+        match ListedObject::of(row) {
+            Some(object) => Self::Object(row.version, object),
+            None => Self::DeleteMarker { version: row.version, modified: row.modified, owner: row.owner.clone() },
+        }
+    }
+
+    pub(crate) fn version(&self) -> VersionId {
+        match self {
+            Self::Object(version, _) | Self::DeleteMarker { version, .. } => *version,
+        }
+    }
+}
+
 impl ListedObject {
     /// Reads an [`ObjectRow`]'s value; `None` for a delete marker.
     ///
     /// # Errors
     /// [`RowError`], as [`decode`], but for what is wrong behind the fields that are listed.
     pub(crate) fn read(value: &[u8]) -> Result<Option<Self>, RowError> {
-        match decode_front::<ObjectRow, Front<'_>>(value)? {
-            Some(front) => front.listed(),
-            None => Ok(Self::of(&decode(value)?)),
+        match ListedVersion::read(value)? {
+            ListedVersion::Object(_, object) => Ok(Some(object)),
+            ListedVersion::DeleteMarker { .. } => Ok(None),
         }
     }
 
@@ -51,7 +84,7 @@ impl ListedObject {
 #[derive(Deserialize)]
 struct Front<'a> {
     _uid: ObjectUid,
-    _version: VersionId,
+    version: VersionId,
     modified: UnixMs,
     owner: &'a str,
     #[serde(borrow)]
@@ -102,16 +135,19 @@ struct FrontChecksum<'a> {
 }
 
 impl Front<'_> {
-    fn listed(self) -> Result<Option<ListedObject>, RowError> {
-        let FrontState::Live(live) = self.state else { return Ok(None) };
+    fn listed(self) -> Result<ListedVersion, RowError> {
         let damaged = |error: BadName| RowError::Damaged { format: ObjectRow::FORMAT, reason: error.to_string() };
-        Ok(Some(ListedObject {
-            modified: self.modified,
-            owner: UserId::parse(self.owner).map_err(damaged)?,
+        let (version, modified) = (self.version, self.modified);
+        let owner = UserId::parse(self.owner).map_err(damaged)?;
+        let FrontState::Live(live) = self.state else { return Ok(ListedVersion::DeleteMarker { version, modified, owner }) };
+        let object = ListedObject {
+            modified,
+            owner,
             size: live.size,
             etag: live.etag,
             checksum: live.checksum.map(|checksum| (checksum.kind, checksum.scope)),
             storage_class: live.storage_class.map(str::to_owned),
-        }))
+        };
+        Ok(ListedVersion::Object(version, object))
     }
 }

@@ -20,7 +20,7 @@ mod tests;
 
 pub(crate) use access::{AccessKeyRow, MasterRow, UserRow};
 pub(crate) use bucket::{BucketRow, Versioning};
-pub(crate) use listed::ListedObject;
+pub(crate) use listed::{ListedObject, ListedVersion};
 pub(crate) use object::{
     Acl, ContentHeaders, ETag, InlineRow, LiveObject, Lock, ManifestRow, ObjectBody, ObjectChecksum, ObjectRow, ObjectState,
     PartPlace, PartRef, Sse,

@@ -100,6 +100,11 @@ impl From<TableError> for S3Error {
                  different name and try again.",
             ),
             TableError::BucketNotEmpty => fail(Code::BucketNotEmpty, "The bucket you tried to delete is not empty"),
+            TableError::LockedBucket => fail_as(
+                StatusCode::CONFLICT,
+                "InvalidBucketState",
+                "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.",
+            ),
             TableError::NoSuchKey => no_such_key(),
             TableError::NoSuchVersion => fail(Code::NoSuchVersion, "The specified version does not exist."),
             TableError::NoSuchUpload => no_such_upload(),

@@ -33,7 +33,7 @@ impl Precondition {
         Self { if_match: None, if_none_match: Some(ETagMatch::Any) }
     }
 
-    /// Decides against the newest version's tag; `None` where there is no object or a delete marker.
+    /// Decides against the tag of what is there; `None` where there is no object or a delete marker.
     pub(crate) fn check(&self, current: Option<&ETag>) -> Result<(), TableError> {
         match (&self.if_match, current) {
             (Some(_), None) => return Err(TableError::NoSuchKey),

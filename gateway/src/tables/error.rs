@@ -14,6 +14,8 @@ pub enum TableError {
     BucketExists { owned_by_you: bool },
     #[error("the bucket is not empty")]
     BucketNotEmpty,
+    #[error("a bucket with Object Lock keeps its versions")]
+    LockedBucket,
     #[error("there is no such key")]
     NoSuchKey,
     #[error("there is no such version")]

@@ -55,6 +55,11 @@ pub(super) fn object(bucket: BucketId, key: &ObjectKey, order: u64) -> Bytes {
     out.into()
 }
 
+/// The order in a version's id, which is its row's.
+pub(super) fn order_in(version: [u8; 16]) -> u64 {
+    version.first_chunk().map_or(0, |order| u64::from_be_bytes(*order))
+}
+
 /// The order in an object row's key.
 pub(super) fn order_of(row_key: &[u8]) -> Option<u64> {
     let tail = row_key.len().checked_sub(8)?;

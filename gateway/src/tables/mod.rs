@@ -27,6 +27,7 @@ mod pending;
 mod plan;
 mod refs;
 mod uploads;
+mod versions;
 mod walk;
 
 #[cfg(test)]
@@ -54,6 +55,7 @@ pub(crate) use list::{ListPage, ListQuery, UploadQuery};
 pub(crate) use objects::{Deleted, NewObject};
 pub(crate) use pending::Pending;
 pub(crate) use uploads::NewPart;
+pub(crate) use versions::{ShownVersion, VersionQuery};
 pub(crate) use walk::Marker;
 
 /// Each is somebody else's commit between two reads of ours; after so many, a row is missing for good.

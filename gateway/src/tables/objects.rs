@@ -164,7 +164,8 @@ impl Tables {
         found.map(|(row, _)| row.sealed).ok_or(TableError::Vanished)
     }
 
-    /// Deletes the object, puts a delete marker on it (versioned), or removes the version named. Nothing there is no error.
+    /// Deletes the object, puts a delete marker on it (versioned), or removes the version named. Nothing there is no error. `precondition`
+    /// speaks of the version named, else of the newest.
     ///
     /// # Errors
     /// [`TableError::NoSuchBucket`]; what `precondition` refuses.
@@ -178,10 +179,12 @@ impl Tables {
     ) -> Result<Deleted, TableError> {
         self.change(|| async {
             let slot = self.slot(bucket, key).await?;
-            precondition.check(slot.etag())?;
             match (version, slot.bucket.versioning) {
-                (None, Versioning::Enabled | Versioning::Suspended) => self.delete_by_marker(&slot, now).await,
-                (version, _) => self.delete_version(&slot, version, now).await,
+                (None, Versioning::Enabled | Versioning::Suspended) => {
+                    precondition.check(slot.etag())?;
+                    self.delete_by_marker(&slot, now).await
+                }
+                (version, _) => self.delete_version(&slot, version, precondition, now).await,
             }
         })
         .await
@@ -205,10 +208,12 @@ impl Tables {
         &self,
         slot: &Slot<'_>,
         version: Option<VersionId>,
+        precondition: &Precondition,
         now: UnixMs,
     ) -> Result<Outcome<Deleted>, TableError> {
-        let wanted = version.unwrap_or(VersionId::Null);
-        let Some(old) = self.version_in(slot, wanted).await? else {
+        let old = self.version_in(slot, version.unwrap_or(VersionId::Null)).await?;
+        precondition.check(old.as_ref().and_then(|old| old.row.live()).map(|live| &live.etag))?;
+        let Some(old) = old else {
             return Ok(Outcome::Done(Deleted { existed: false, delete_marker: false, version }));
         };
         let mut plan = Plan::default();
@@ -287,9 +292,7 @@ impl Tables {
     ) -> Result<Option<Found>, TableError> {
         match version {
             VersionId::Id(bytes) => {
-                let (order, _) = bytes.split_at(8);
-                let order = order.try_into().map_or(0, u64::from_be_bytes);
-                let row_key = keyspace::object(bucket.id, key, order);
+                let row_key = keyspace::object(bucket.id, key, keyspace::order_in(bytes));
                 let stored = self.row::<ObjectRow>(&row_key).await?;
                 Ok(stored.map(|(row, version)| Found { key: row_key, row, version }).filter(|found| found.row.version == version))
             }

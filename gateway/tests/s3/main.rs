@@ -14,3 +14,4 @@ mod multipart;
 mod objects;
 mod reads;
 mod signatures;
+mod versions;

@@ -1,12 +1,12 @@
-//! Buckets: ListBuckets, CreateBucket, HeadBucket, DeleteBucket, GetBucketLocation, GetBucketVersioning.
+//! Buckets: ListBuckets, CreateBucket, HeadBucket, DeleteBucket, GetBucketLocation.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use nodio_host::clock::now_ms;
 use s3s::dto::{
     Bucket, BucketLocationConstraint, CreateBucketInput, CreateBucketOutput, DeleteBucketInput, DeleteBucketOutput,
-    GetBucketLocationInput, GetBucketLocationOutput, GetBucketVersioningInput, GetBucketVersioningOutput, HeadBucketInput,
-    HeadBucketOutput, ListBucketsInput, ListBucketsOutput, ObjectOwnership,
+    GetBucketLocationInput, GetBucketLocationOutput, HeadBucketInput, HeadBucketOutput, ListBucketsInput, ListBucketsOutput,
+    ObjectOwnership,
 };
 use s3s::{S3ErrorCode, S3Request, S3Response, S3Result};
 
@@ -152,13 +152,4 @@ pub(super) async fn get_bucket_location(
     let bucket = api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
     let constraint = (bucket.region != CLASSIC_REGION).then(|| BucketLocationConstraint::from(bucket.region));
     Ok(S3Response::new(GetBucketLocationOutput { location_constraint: constraint }))
-}
-
-/// Versioning isn't built, and so was never enabled: the empty answer.
-pub(super) async fn get_bucket_versioning(
-    api: &Api,
-    request: S3Request<GetBucketVersioningInput>,
-) -> S3Result<S3Response<GetBucketVersioningOutput>> {
-    api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
-    Ok(S3Response::new(GetBucketVersioningOutput::default()))
 }

@@ -10,7 +10,7 @@ use s3s::dto::{
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
 use super::part::{self, Target};
-use super::shape::{etag, precondition, timestamp, version};
+use super::shape::{etag, precondition, shown_version, timestamp, version};
 use crate::checksum::{ChecksumKind, ChecksumScope, Hasher};
 use crate::names::{ObjectKey, ObjectUid};
 use crate::pipeline::{self, WriteOptions};
@@ -77,7 +77,7 @@ pub(super) async fn copy_object(api: &Api, mut request: S3Request<CopyObjectInpu
         let object = NewObject { uid: ObjectUid::new(now_ms()), owner: owner.clone(), live, inline: None };
         let from = CopySource { bucket: &source.bucket, key: &source.key, row: &source.row };
         match api.tables.copy_object(from, (&target, &key), object, &condition, now_ms()).await {
-            Ok(put) => return Ok(S3Response::new(answer(&put.row, &source))),
+            Ok(put) => return Ok(S3Response::new(answer(&target, &put.row, &source))),
             Err(TableError::SourceChanged) => {}
             Err(error) => return Err(error.into()),
         }
@@ -143,7 +143,7 @@ fn new_live(source: &Source, new: NewHeaders, replace: bool, checksum: Option<Ob
     }
 }
 
-fn answer(row: &ObjectRow, source: &Source) -> CopyObjectOutput {
+fn answer(target: &BucketRow, row: &ObjectRow, source: &Source) -> CopyObjectOutput {
     let checksum = row.live().and_then(|live| live.checksum.as_ref());
     let shown = match (checksum, row.live().and_then(|live| live.etag.parts)) {
         (Some(ObjectChecksum { checksum, scope: ChecksumScope::Composite }), Some(parts)) => {
@@ -163,8 +163,9 @@ fn answer(row: &ObjectRow, source: &Source) -> CopyObjectOutput {
     };
     CopyObjectOutput {
         copy_object_result: Some(result),
-        copy_source_version_id: source.named.then(|| source.row.version.to_string()),
+        copy_source_version_id: shown_version(&source.bucket, &source.row),
         server_side_encryption: encryption_shown(),
+        version_id: shown_version(target, row),
         ..CopyObjectOutput::default()
     }
 }
@@ -213,7 +214,7 @@ pub(super) async fn upload_part_copy(
     };
     Ok(S3Response::new(UploadPartCopyOutput {
         copy_part_result: Some(result),
-        copy_source_version_id: source.named.then(|| source.row.version.to_string()),
+        copy_source_version_id: shown_version(&source.bucket, &source.row),
         server_side_encryption: encryption_shown(),
         ..UploadPartCopyOutput::default()
     }))

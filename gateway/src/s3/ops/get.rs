@@ -11,10 +11,10 @@ use s3s::dto::{
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
 use super::body::to_client;
-use super::shape::{etag, signed, timestamp, version};
+use super::shape::{etag, shown_version, signed, timestamp, version};
 use crate::checksum::{Checksum, ChecksumScope};
 use crate::names::{ObjectKey, VersionId};
-use crate::rows::{BucketRow, LiveObject, ObjectRow, PartRef, Versioning};
+use crate::rows::{BucketRow, LiveObject, ObjectRow, PartRef};
 use crate::s3::Api;
 use crate::s3::access::headers;
 use crate::s3::conditional::{Conditions, Verdict};
@@ -201,10 +201,6 @@ impl Found {
         Some(self.live.headers.content_type.clone().unwrap_or_else(|| "binary/octet-stream".to_owned()))
     }
 
-    fn version_id(&self, bucket: &BucketRow) -> Option<String> {
-        (bucket.versioning != Versioning::Off).then(|| self.row.version.to_string())
-    }
-
     /// `Expires` goes back as it came, date or not.
     fn expires(&self) -> Option<(http::HeaderName, HeaderValue)> {
         let text = self.live.headers.expires.as_deref()?;
@@ -293,7 +289,7 @@ fn answer_get(
         parts_count: found.parts_count(),
         server_side_encryption: encryption_shown(),
         storage_class: found.storage_class(),
-        version_id: found.version_id(bucket),
+        version_id: shown_version(bucket, &found.row),
         website_redirect_location: stored.website_redirect,
         ..GetObjectOutput::default()
     };
@@ -340,7 +336,7 @@ fn answer_head(found: &Found, bucket: &BucketRow, input: &HeadObjectInput) -> S3
         parts_count: found.parts_count(),
         server_side_encryption: encryption_shown(),
         storage_class: found.storage_class(),
-        version_id: found.version_id(bucket),
+        version_id: shown_version(bucket, &found.row),
         website_redirect_location: stored.website_redirect,
         ..HeadObjectOutput::default()
     };
@@ -360,5 +356,8 @@ pub(super) async fn get_object_tagging(
     let row = api.tables.object(&bucket, &key, wanted).await?;
     let Some(live) = row.live() else { return Err(delete_marker(&row, wanted.is_some())) };
     let tag = |(key, value): &(String, String)| Tag { key: Some(key.clone()), value: Some(value.clone()) };
-    Ok(S3Response::new(GetObjectTaggingOutput { tag_set: live.tags.iter().map(tag).collect(), version_id: None }))
+    Ok(S3Response::new(GetObjectTaggingOutput {
+        tag_set: live.tags.iter().map(tag).collect(),
+        version_id: shown_version(&bucket, &row),
+    }))
 }

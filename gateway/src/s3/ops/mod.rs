@@ -11,6 +11,7 @@ mod page;
 mod part;
 mod put;
 mod shape;
+mod versions;
 
 use async_trait::async_trait;
 use s3s::dto;
@@ -36,7 +37,8 @@ operations! {
     buckets::head_bucket(HeadBucketInput) -> HeadBucketOutput;
     buckets::delete_bucket(DeleteBucketInput) -> DeleteBucketOutput;
     buckets::get_bucket_location(GetBucketLocationInput) -> GetBucketLocationOutput;
-    buckets::get_bucket_versioning(GetBucketVersioningInput) -> GetBucketVersioningOutput;
+    versions::put_bucket_versioning(PutBucketVersioningInput) -> PutBucketVersioningOutput;
+    versions::get_bucket_versioning(GetBucketVersioningInput) -> GetBucketVersioningOutput;
     get::get_object(GetObjectInput) -> GetObjectOutput;
     get::head_object(HeadObjectInput) -> HeadObjectOutput;
     get::get_object_tagging(GetObjectTaggingInput) -> GetObjectTaggingOutput;
@@ -47,6 +49,7 @@ operations! {
     delete::delete_objects(DeleteObjectsInput) -> DeleteObjectsOutput;
     list::list_objects(ListObjectsInput) -> ListObjectsOutput;
     list::list_objects_v2(ListObjectsV2Input) -> ListObjectsV2Output;
+    versions::list_object_versions(ListObjectVersionsInput) -> ListObjectVersionsOutput;
     multipart::create_multipart_upload(CreateMultipartUploadInput) -> CreateMultipartUploadOutput;
     multipart::complete_multipart_upload(CompleteMultipartUploadInput) -> CompleteMultipartUploadOutput;
     multipart::abort_multipart_upload(AbortMultipartUploadInput) -> AbortMultipartUploadOutput;

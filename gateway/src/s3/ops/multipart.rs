@@ -11,10 +11,10 @@ use s3s::{S3ErrorCode, S3Request, S3Response, S3Result};
 
 use super::list::given;
 use super::page::{Names, limit};
-use super::shape::{etag, owner_of, precondition, timestamp, upload};
+use super::shape::{etag, owner_of, precondition, shown_version, timestamp, upload};
 use crate::checksum::{Checksum, ChecksumKind, ChecksumScope};
 use crate::names::{ObjectKey, ObjectUid, PartNumber};
-use crate::rows::{Lock, ObjectRow, UploadRow, UserRow};
+use crate::rows::{BucketRow, Lock, ObjectRow, UploadRow, UserRow};
 use crate::s3::Api;
 use crate::s3::access::{caller, headers};
 use crate::s3::digest::{Shown, header_name, parse, parse_kind, scope_shown};
@@ -111,7 +111,7 @@ pub(super) async fn complete_multipart_upload(
     };
     let row = api.tables.complete_upload(&bucket, &key, id, &completion, &condition, now_ms()).await?;
     let location = location(headers(&request), &request.input.bucket, &key);
-    Ok(S3Response::new(completed(&row, request.input, location)))
+    Ok(S3Response::new(completed(&bucket, &row, request.input, location)))
 }
 
 fn listed_parts(parts: &[CompletedPart], kept: Option<ChecksumKind>) -> S3Result<Vec<ListedPart>> {
@@ -167,7 +167,12 @@ fn location(headers: &HeaderMap, bucket: &str, key: &ObjectKey) -> String {
     if host.starts_with(&format!("{bucket}.")) { format!("http://{host}/{key}") } else { format!("http://{host}/{bucket}/{key}") }
 }
 
-fn completed(row: &ObjectRow, input: CompleteMultipartUploadInput, location: String) -> CompleteMultipartUploadOutput {
+fn completed(
+    bucket: &BucketRow,
+    row: &ObjectRow,
+    input: CompleteMultipartUploadInput,
+    location: String,
+) -> CompleteMultipartUploadOutput {
     let live = row.live();
     let checksum = live.and_then(|live| live.checksum.as_ref());
     let parts = live.and_then(|live| live.etag.parts).unwrap_or(1);
@@ -187,6 +192,7 @@ fn completed(row: &ObjectRow, input: CompleteMultipartUploadInput, location: Str
         key: Some(input.key),
         location: Some(location),
         server_side_encryption: encryption_shown(),
+        version_id: shown_version(bucket, row),
         ..CompleteMultipartUploadOutput::default()
     }
 }

@@ -5,7 +5,7 @@ use s3s::dto::{PutObjectInput, PutObjectOutput};
 use s3s::{S3Request, S3Response, S3Result};
 
 use super::body::{announced_length, from_client};
-use super::shape::{etag, precondition};
+use super::shape::{etag, precondition, shown_version};
 use crate::checksum::{ChecksumKind, ChecksumScope};
 use crate::names::{ObjectKey, ObjectUid};
 use crate::pipeline::{WriteOptions, WrittenPart};
@@ -36,7 +36,7 @@ pub(super) async fn put_object(api: &Api, mut request: S3Request<PutObjectInput>
     let owner = caller(&request)?.id.clone();
     let object = new_object(api, &bucket, &key, owner, new, &written, kind);
     let row = commit(api, &bucket, &key, &object, &condition, &written).await?;
-    Ok(S3Response::new(answer(&row)))
+    Ok(S3Response::new(answer(&bucket, &row)))
 }
 
 /// Spares a client the sending of what would be refused. The commit decides anew.
@@ -101,7 +101,7 @@ async fn commit(
     }
 }
 
-fn answer(row: &ObjectRow) -> PutObjectOutput {
+fn answer(bucket: &BucketRow, row: &ObjectRow) -> PutObjectOutput {
     let live = row.live();
     let checksum = live.and_then(|live| live.checksum.as_ref());
     let shown = Shown::of(checksum.map(|checksum| &checksum.checksum));
@@ -114,6 +114,7 @@ fn answer(row: &ObjectRow) -> PutObjectOutput {
         checksum_sha256: shown.sha256,
         checksum_type: checksum.map(|checksum| scope_shown(checksum.scope)),
         server_side_encryption: encryption_shown(),
+        version_id: shown_version(bucket, row),
         ..PutObjectOutput::default()
     }
 }

@@ -7,7 +7,7 @@ use s3s::dto::{self, Timestamp};
 use s3s::{S3ErrorCode, S3Result};
 
 use crate::names::{UploadId, UserId, VersionId};
-use crate::rows::{BucketRow, ETag, UserRow};
+use crate::rows::{BucketRow, ETag, ObjectRow, UserRow, Versioning};
 use crate::s3::Api;
 use crate::s3::access::{caller, check_owner};
 use crate::s3::conditional::Tags;
@@ -39,6 +39,12 @@ pub(super) fn signed(bytes: u64) -> i64 {
 pub(super) fn version(text: Option<&str>) -> S3Result<Option<VersionId>> {
     let parse = |text: &str| text.parse().map_err(|_| invalid_argument("Invalid version id specified"));
     text.filter(|text| !text.is_empty()).map(parse).transpose()
+}
+
+/// `x-amz-version-id`: of whatever is in a bucket that has, or had, versioning.
+pub(super) fn shown_version(bucket: &BucketRow, row: &ObjectRow) -> Option<String> {
+    let versioned = bucket.versioning != Versioning::Off || row.version != VersionId::Null;
+    versioned.then(|| row.version.to_string())
 }
 
 /// An id that was never given out is an upload that isn't there.
