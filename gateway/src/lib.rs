@@ -23,3 +23,5 @@ mod rows;
 mod s3;
 pub mod service;
 pub mod tables;
+
+pub use pipeline::bare;

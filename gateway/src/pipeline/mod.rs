@@ -10,6 +10,7 @@
 //! quorum and in the shard map; a byte that `read` yields was authenticated under the part's key. What a failed or dropped write has
 //! already entered into the map is released again; what it left on donors before that is litter that reconciliation finds.
 
+pub mod bare;
 mod budget;
 mod digest;
 mod donors;
