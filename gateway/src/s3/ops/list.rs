@@ -5,7 +5,7 @@ use s3s::dto::{
 };
 use s3s::{S3Request, S3Response, S3Result};
 
-use super::page::{Names, limit, read_token, token};
+use super::page::{Asked, Names, read_token, token};
 use super::shape::{etag, owner_of, signed, timestamp};
 use crate::names::ObjectKey;
 use crate::rows::{ListedObject, UserRow};
@@ -14,9 +14,8 @@ use crate::s3::access::caller;
 use crate::s3::digest::scope_shown;
 use crate::tables::{ListPage, ListQuery, Marker};
 
-/// An empty parameter is as none.
-pub(super) fn given(text: Option<&String>) -> Option<String> {
-    text.filter(|text| !text.is_empty()).cloned()
+fn query(asked: &Asked, after: Option<Marker>) -> ListQuery {
+    ListQuery { prefix: asked.prefix.clone(), delimiter: asked.delimiter.clone(), after, limit: asked.limit as usize }
 }
 
 fn shown(names: Names, (key, object): (ObjectKey, ListedObject), with_owner: Option<&UserRow>) -> Object {
@@ -46,23 +45,20 @@ pub(super) async fn list_objects(api: &Api, request: S3Request<ListObjectsInput>
     let bucket = api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
     let caller = caller(&request)?;
     let input = request.input;
-    let names = Names::asked(input.encoding_type.as_ref())?;
-    let max_keys = limit(input.max_keys, "maxKeys")?;
-    let (prefix, delimiter) = (input.prefix.clone().unwrap_or_default(), given(input.delimiter.as_ref()));
-    let of_client = |marker: String| Marker::of_client(&marker, &prefix, delimiter.as_deref().unwrap_or_default());
-    let after = given(input.marker.as_ref()).map(of_client);
-    let query = ListQuery { prefix: prefix.clone(), delimiter: delimiter.clone(), after, limit: max_keys as usize };
-    let page = api.tables.list_objects(&bucket, &query).await?;
-    let next_marker = next_marker(&page, delimiter.as_deref()).map(|next| names.show(next));
+    let limit = (input.max_keys, "maxKeys");
+    let asked = Asked::read(input.encoding_type.as_ref(), limit, input.prefix.as_ref(), input.delimiter.as_ref())?;
+    let (names, (prefix, delimiter)) = (asked.names, asked.shown());
+    let page = api.tables.list_objects(&bucket, &query(&asked, asked.after(input.marker.as_ref()))).await?;
+    let next_marker = next_marker(&page, asked.delimiter.as_deref()).map(|next| names.show(next));
     Ok(S3Response::new(ListObjectsOutput {
         name: Some(input.bucket),
-        prefix: Some(names.show(&prefix)),
+        prefix,
         marker: Some(names.show(input.marker.as_deref().unwrap_or_default())),
-        max_keys: Some(max_keys),
+        max_keys: Some(asked.limit),
         is_truncated: Some(page.next.is_some()),
         contents: Some(page.objects.into_iter().map(|object| shown(names, object, Some(&caller))).collect()),
         common_prefixes: Some(names.show_all(page.common_prefixes)),
-        delimiter: delimiter.map(|delimiter| names.show(&delimiter)),
+        delimiter,
         next_marker,
         encoding_type: input.encoding_type,
         request_charged: None,
@@ -76,28 +72,26 @@ pub(super) async fn list_objects_v2(
     let bucket = api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
     let caller = caller(&request)?;
     let input = request.input;
-    let names = Names::asked(input.encoding_type.as_ref())?;
-    let max_keys = limit(input.max_keys, "maxKeys")?;
-    let (prefix, delimiter) = (input.prefix.clone().unwrap_or_default(), given(input.delimiter.as_ref()));
-    let of_client = |marker: String| Marker::of_client(&marker, &prefix, delimiter.as_deref().unwrap_or_default());
+    let limit = (input.max_keys, "maxKeys");
+    let asked = Asked::read(input.encoding_type.as_ref(), limit, input.prefix.as_ref(), input.delimiter.as_ref())?;
+    let (names, (prefix, delimiter)) = (asked.names, asked.shown());
     let after = match &input.continuation_token {
         Some(token) => Some(read_token(token)?),
-        None => given(input.start_after.as_ref()).map(of_client),
+        None => asked.after(input.start_after.as_ref()),
     };
-    let query = ListQuery { prefix: prefix.clone(), delimiter: delimiter.clone(), after, limit: max_keys as usize };
-    let page = api.tables.list_objects(&bucket, &query).await?;
+    let page = api.tables.list_objects(&bucket, &query(&asked, after)).await?;
     let with_owner = (input.fetch_owner == Some(true)).then_some(&*caller);
     Ok(S3Response::new(ListObjectsV2Output {
         name: Some(input.bucket),
-        prefix: Some(names.show(&prefix)),
-        max_keys: Some(max_keys),
+        prefix,
+        max_keys: Some(asked.limit),
         key_count: Some((page.objects.len() + page.common_prefixes.len()) as i32),
         continuation_token: input.continuation_token,
         is_truncated: Some(page.next.is_some()),
         next_continuation_token: page.next.as_ref().map(token),
         contents: Some(page.objects.into_iter().map(|object| shown(names, object, with_owner)).collect()),
         common_prefixes: Some(names.show_all(page.common_prefixes)),
-        delimiter: delimiter.map(|delimiter| names.show(&delimiter)),
+        delimiter,
         encoding_type: input.encoding_type,
         start_after: input.start_after.map(|after| names.show(&after)),
         request_charged: None,

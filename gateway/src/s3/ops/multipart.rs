@@ -9,8 +9,7 @@ use s3s::dto::{
 };
 use s3s::{S3ErrorCode, S3Request, S3Response, S3Result};
 
-use super::list::given;
-use super::page::{Names, limit};
+use super::page::{Asked, Names, given};
 use super::shape::{etag, owner_of, precondition, shown_version, timestamp, upload};
 use crate::checksum::{Checksum, ChecksumKind, ChecksumScope};
 use crate::names::{ObjectKey, ObjectUid, PartNumber};
@@ -21,7 +20,7 @@ use crate::s3::digest::{Shown, header_name, parse, parse_kind, scope_shown};
 use crate::s3::error::{fail, invalid_argument, object_key};
 use crate::s3::headers::{NewHeaders, encryption_shown, refuse_customer_keys, text};
 use crate::s3::limits::PARTS_MAX;
-use crate::tables::{Completion, ListedPart, Marker, TableError, UploadQuery};
+use crate::tables::{Completion, ListedPart, TableError, UploadQuery};
 
 pub(super) async fn create_multipart_upload(
     api: &Api,
@@ -218,29 +217,28 @@ pub(super) async fn list_multipart_uploads(
     let bucket = api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
     let caller = caller(&request)?;
     let input = request.input;
-    let names = Names::asked(input.encoding_type.as_ref())?;
-    let max_uploads = limit(input.max_uploads, "max-uploads")?;
-    let (prefix, delimiter) = (input.prefix.clone().unwrap_or_default(), given(input.delimiter.as_ref()));
-    let of_client = |marker: String| Marker::of_client(&marker, &prefix, delimiter.as_deref().unwrap_or_default());
-    let after = given(input.key_marker.as_ref()).map(of_client);
+    let limit = (input.max_uploads, "max-uploads");
+    let asked = Asked::read(input.encoding_type.as_ref(), limit, input.prefix.as_ref(), input.delimiter.as_ref())?;
+    let (names, (prefix, delimiter)) = (asked.names, asked.shown());
+    let after = asked.after(input.key_marker.as_ref());
     // An upload id counts only together with a key.
     let after_upload = given(input.upload_id_marker.as_ref()).filter(|_| after.is_some());
     let after_upload = after_upload.map(|id| id.parse().map_err(|_| invalid_argument("Invalid uploadId marker"))).transpose()?;
-    let query =
-        UploadQuery { prefix: prefix.clone(), delimiter: delimiter.clone(), after, after_upload, limit: max_uploads as usize };
+    let Asked { limit, .. } = asked;
+    let query = UploadQuery { prefix: asked.prefix, delimiter: asked.delimiter, after, after_upload, limit: limit as usize };
     let page = api.tables.list_uploads(&bucket, &query).await?;
     let (next_key, next_upload) = page.next.as_ref().map(|(key, id)| (names.show(key.as_str()), id)).unzip();
     Ok(S3Response::new(ListMultipartUploadsOutput {
         bucket: Some(input.bucket),
         common_prefixes: Some(names.show_all(page.common_prefixes)),
-        delimiter: delimiter.map(|delimiter| names.show(&delimiter)),
+        delimiter,
         encoding_type: input.encoding_type,
         is_truncated: Some(page.next.is_some()),
         key_marker: Some(names.show(input.key_marker.as_deref().unwrap_or_default())),
-        max_uploads: Some(max_uploads),
+        max_uploads: Some(limit),
         next_key_marker: next_key,
         next_upload_id_marker: next_upload.and_then(|id| id.map(|id| id.to_string())),
-        prefix: Some(names.show(&prefix)),
+        prefix,
         request_charged: None,
         upload_id_marker: Some(input.upload_id_marker.unwrap_or_default()),
         uploads: Some(page.uploads.iter().map(|(key, row)| shown(names, key, row, &caller)).collect()),

@@ -1,4 +1,4 @@
-//! What all listings share: page sizes, `encoding-type=url`, opaque tokens.
+//! What all listings share: what they are asked for, page sizes, `encoding-type=url`, opaque tokens.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
@@ -10,6 +10,48 @@ use crate::s3::error::invalid_argument;
 use crate::s3::guard::query::encode;
 use crate::s3::limits::PAGE_MAX;
 use crate::tables::Marker;
+
+/// What every listing of keys is asked for.
+pub(super) struct Asked {
+    pub(super) names: Names,
+    /// Entries of a page.
+    pub(super) limit: i32,
+    pub(super) prefix: String,
+    pub(super) delimiter: Option<String>,
+}
+
+impl Asked {
+    /// `limit` comes with its parameter's name, for the error.
+    pub(super) fn read(
+        encoding: Option<&EncodingType>,
+        (limit, name): (Option<i32>, &str),
+        prefix: Option<&String>,
+        delimiter: Option<&String>,
+    ) -> S3Result<Self> {
+        Ok(Self {
+            names: Names::asked(encoding)?,
+            limit: self::limit(limit, name)?,
+            prefix: prefix.cloned().unwrap_or_default(),
+            delimiter: given(delimiter),
+        })
+    }
+
+    /// Where a client's marker says to go on.
+    pub(super) fn after(&self, marker: Option<&String>) -> Option<Marker> {
+        let marker = given(marker)?;
+        Some(Marker::of_client(&marker, &self.prefix, self.delimiter.as_deref().unwrap_or_default()))
+    }
+
+    /// Prefix and delimiter as the answer repeats them.
+    pub(super) fn shown(&self) -> (Option<String>, Option<String>) {
+        (Some(self.names.show(&self.prefix)), self.delimiter.as_ref().map(|delimiter| self.names.show(delimiter)))
+    }
+}
+
+/// An empty parameter is as none.
+pub(super) fn given(text: Option<&String>) -> Option<String> {
+    text.filter(|text| !text.is_empty()).cloned()
+}
 
 /// `max-keys`, `max-parts`, `max-uploads`: 1,000 unless less is asked for.
 pub(super) fn limit(asked: Option<i32>, name: &str) -> S3Result<i32> {

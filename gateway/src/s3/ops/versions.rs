@@ -7,8 +7,7 @@ use s3s::dto::{
 };
 use s3s::{S3ErrorCode, S3Request, S3Response, S3Result};
 
-use super::list::given;
-use super::page::{Names, limit};
+use super::page::{Asked, Names};
 use super::shape::{etag, owner_of, signed, timestamp, version};
 use crate::names::VersionId;
 use crate::rows::{ListedObject, ListedVersion, UserRow, Versioning};
@@ -60,13 +59,13 @@ pub(super) async fn list_object_versions(
     let bucket = api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
     let caller = caller(&request)?;
     let input = request.input;
-    let names = Names::asked(input.encoding_type.as_ref())?;
-    let max_keys = limit(input.max_keys, "maxKeys")?;
-    let (prefix, delimiter) = (input.prefix.clone().unwrap_or_default(), given(input.delimiter.as_ref()));
+    let limit = (input.max_keys, "maxKeys");
+    let asked = Asked::read(input.encoding_type.as_ref(), limit, input.prefix.as_ref(), input.delimiter.as_ref())?;
+    let (names, (prefix, delimiter)) = (asked.names, asked.shown());
     let after_version = version(input.version_id_marker.as_deref())?;
-    let after = after(given(input.key_marker.as_ref()), after_version, &prefix, delimiter.as_deref().unwrap_or_default())?;
-    let query =
-        VersionQuery { prefix: prefix.clone(), delimiter: delimiter.clone(), after, after_version, limit: max_keys as usize };
+    let after = after(asked.after(input.key_marker.as_ref()), after_version)?;
+    let Asked { limit, .. } = asked;
+    let query = VersionQuery { prefix: asked.prefix, delimiter: asked.delimiter, after, after_version, limit: limit as usize };
     let page = api.tables.list_versions(&bucket, &query).await?;
 
     let (mut versions, mut markers) = (Vec::new(), Vec::new());
@@ -80,28 +79,28 @@ pub(super) async fn list_object_versions(
         page.next.map_or((None, None), |(marker, version)| (Some(names.show(marker.as_str())), version));
     Ok(S3Response::new(ListObjectVersionsOutput {
         name: Some(input.bucket),
-        prefix: Some(names.show(&prefix)),
+        prefix,
         key_marker: Some(names.show(input.key_marker.as_deref().unwrap_or_default())),
         version_id_marker: Some(input.version_id_marker.unwrap_or_default()),
-        max_keys: Some(max_keys),
+        max_keys: Some(limit),
         is_truncated: Some(next_key.is_some()),
         next_key_marker: next_key,
         next_version_id_marker: next_version.map(|version| version.to_string()),
         versions: Some(versions),
         delete_markers: Some(markers),
         common_prefixes: Some(names.show_all(page.common_prefixes)),
-        delimiter: delimiter.map(|delimiter| names.show(&delimiter)),
+        delimiter,
         encoding_type: input.encoding_type,
         request_charged: None,
     }))
 }
 
 /// Where to go on. A key that ends like a common prefix is one, unless a version of it is named.
-fn after(marker: Option<String>, version: Option<VersionId>, prefix: &str, delimiter: &str) -> S3Result<Option<Marker>> {
+fn after(marker: Option<Marker>, version: Option<VersionId>) -> S3Result<Option<Marker>> {
     match (marker, version) {
         (None, Some(_)) => Err(invalid_argument("A version-id marker cannot be specified without a key marker.")),
-        (Some(key), Some(_)) => Ok(Some(Marker::Key(key))),
-        (marker, None) => Ok(marker.map(|marker| Marker::of_client(&marker, prefix, delimiter))),
+        (Some(marker), Some(_)) => Ok(Some(Marker::Key(marker.as_str().to_owned()))),
+        (marker, None) => Ok(marker),
     }
 }
 
