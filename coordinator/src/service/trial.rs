@@ -229,7 +229,6 @@ async fn a_donor_that_lies_about_everything_is_compared_with_a_page_at_a_time() 
         assert_eq!(trial.coordinator.state().nodes.get(NodeId(1)).expect("known").faults, u64::from(segments));
         widest.push((trial.store.rows.load(Ordering::Relaxed), trial.store.writes.load(Ordering::Relaxed)));
     }
-    println!("rows read and written at once: {widest:?}");
     assert_eq!(widest[0], widest[1], "whatever the donor was named for");
     assert!(widest[0].0 <= PAGE_ROWS as u64 && widest[0].1 <= 4 * REPORTS_PER_COMMIT as u64, "{widest:?}");
 }

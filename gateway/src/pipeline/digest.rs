@@ -15,6 +15,8 @@
 mod desk;
 mod queue;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use nodio_codec::md5::Md5;
 
@@ -23,7 +25,6 @@ use crate::checksum::{Checksum, ChecksumKind, Hasher};
 use crate::limits::REPLICA_BYTES_MAX;
 use desk::Seat;
 pub(super) use desk::{Desk, Hashed};
-use std::sync::Arc;
 
 /// What is known of a part's digests so far.
 struct Sums {
