@@ -28,6 +28,7 @@ pub async fn conforms(make: impl AsyncFn() -> Arc<dyn Store>) {
     walks_go_on_however_many_rows_there_are(&*make().await).await;
     rows_too_long_are_refused(&*make().await).await;
     no_increment_is_lost(make().await).await;
+    a_scan_sees_one_moment(make().await).await;
     one_of_many_creators_wins(make().await).await;
     nothing_is_put_under_a_deleted_parent(make().await).await;
 }
@@ -236,6 +237,35 @@ async fn no_increment_is_lost(store: Arc<dyn Store>) {
     let mut seen: Vec<u64> = tasks.join_all().await.concat();
     seen.sort_unstable();
     assert_eq!(seen, (1..=TASKS * EACH).collect::<Vec<_>>());
+}
+
+/// A scan that is under way while many commits write the same rows again shows all of them as one commit left them.
+async fn a_scan_sees_one_moment(store: Arc<dyn Store>) {
+    const ROWS: u32 = 20_000;
+    const TIMES: u32 = 500;
+    let key = |row: u32| row.to_be_bytes().to_vec();
+    let written_again = move |time: u32| {
+        [0, ROWS / 2, ROWS - 1].into_iter().fold(Commit::new(), |all, row| all.put(key(row), time.to_be_bytes().to_vec()))
+    };
+    must(&*store, (0..ROWS).fold(Commit::new(), |all, row| all.put(key(row), vec![0; 40]))).await;
+    must(&*store, written_again(0)).await;
+    let writing = store.clone();
+    let writer = tokio::spawn(async move {
+        for time in 1..=TIMES {
+            must(&*writing, written_again(time)).await;
+        }
+    });
+    while !writer.is_finished() {
+        for direction in [Direction::Ascending, Direction::Descending] {
+            let rows = store.scan(KeyRange::all(), ROWS as usize, direction).await.unwrap();
+            let (first, middle, last) =
+                (&rows[0], rows.iter().find(|row| row.key[..] == key(ROWS / 2)), &rows[ROWS as usize - 1]);
+            assert_eq!(middle.map(|row| (&row.value, row.version)), Some((&first.value, first.version)));
+            assert_eq!((&last.value, last.version), (&first.value, first.version));
+        }
+        tokio::task::yield_now().await;
+    }
+    writer.await.unwrap();
 }
 
 async fn one_of_many_creators_wins(store: Arc<dyn Store>) {

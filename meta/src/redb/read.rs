@@ -1,6 +1,6 @@
 //! Reads: each within a snapshot of its own that ends with the call. One held open would keep the writer from reusing old pages.
 
-use ::redb::{AccessGuard, Database, ReadOnlyTable, ReadableDatabase, StorageError};
+use ::redb::{AccessGuard, Database, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageError};
 use bytes::Bytes;
 
 use super::{ROWS, unpack};
@@ -14,7 +14,9 @@ fn rows(database: &Database) -> Result<Rows, ::redb::Error> {
 }
 
 pub(super) fn get(database: &Database, key: &[u8]) -> Result<Option<Versioned>, ::redb::Error> {
-    let stored = rows(database)?.get(key)?;
+    let rows = rows(database)?;
+    // Not the table's own `get`: what that returns doesn't keep the snapshot, and the writer may free the page that is being read.
+    let stored = ReadableTable::get(&rows, key)?;
     stored.map(|stored| unpack(stored.value()).map(versioned)).transpose()
 }
 
