@@ -1,6 +1,6 @@
 //! `nodio keys`: access keys and their users, through the running gateway or, where none runs, in its metadata.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -47,6 +47,12 @@ enum What {
         /// Its secret.
         #[arg(long, requires = "access_key")]
         secret_key: Option<String>,
+        /// Let the key do nothing outside this bucket.
+        #[arg(long)]
+        bucket: Option<String>,
+        /// Let the key read and list only.
+        #[arg(long)]
+        read_only: bool,
     },
     /// List all keys; secrets are not shown
     List,
@@ -60,8 +66,9 @@ enum What {
 impl What {
     fn request(self) -> Request {
         match self {
-            Self::Create { user, display_name, access_key, secret_key } => {
-                Request::CreateKey { user, display_name, access_key, secret_key }
+            Self::Create { user, display_name, access_key, secret_key, bucket, read_only } => {
+                let policy = narrowed(bucket.as_deref(), read_only);
+                Request::CreateKey { user, display_name, access_key, secret_key, user_id: None, email: None, policy }
             }
             Self::List => Request::ListKeys,
             Self::Revoke { access_key } => Request::RevokeKey { access_key },
@@ -69,11 +76,29 @@ impl What {
     }
 }
 
+/// The policy of a key that is narrowed; `None` where it isn't.
+fn narrowed(bucket: Option<&str>, read_only: bool) -> Option<String> {
+    let reading = ["s3:GetObject*", "s3:ListBucket*", "s3:GetBucketLocation", "s3:GetBucketVersioning", "s3:ListAllMyBuckets"];
+    let actions = if read_only { &reading[..] } else { &["s3:*"] };
+    let resources = match bucket {
+        Some(bucket) => vec![format!("arn:aws:s3:::{bucket}"), format!("arn:aws:s3:::{bucket}/*")],
+        None => vec!["*".to_owned()],
+    };
+    let statement = serde_json::json!({ "Effect": "Allow", "Action": actions, "Resource": resources });
+    let policy = serde_json::json!({ "Version": "2012-10-17", "Statement": [statement] });
+    (bucket.is_some() || read_only).then(|| policy.to_string())
+}
+
 pub(crate) async fn run(args: Args) -> Result<()> {
-    let config = gateway_config(args.data, args.config.as_deref())?;
+    ask(args.data, args.config.as_deref(), args.json, &args.what.request()).await
+}
+
+/// Asks the gateway, and tells what it answers.
+pub(crate) async fn ask(data: Option<PathBuf>, config: Option<&Path>, json: bool, request: &Request) -> Result<()> {
+    let config = gateway_config(data, config)?;
     let made = KeyMade::watch(&config);
-    let reply = ask_gateway(&config, &args.what.request()).await?;
-    if args.json {
+    let reply = ask_gateway(&config, request).await?;
+    if json {
         say(&format!("{}\n", serde_json::to_string_pretty(&reply)?));
     } else {
         say(&render(&reply, nodio_host::now_ms()));
@@ -138,6 +163,16 @@ mod tests {
         assert_eq!(text.lines().count(), 3);
         assert!(text.contains("K1          alice  Alice A.      60 s  valid") && text.contains("revoked"), "{text}");
         assert_eq!(render(&Reply::Keys { keys: Vec::new() }, 0), "there are no keys\n");
+    }
+
+    #[test]
+    fn a_narrowed_key_has_a_policy_for_what_it_may() {
+        assert_eq!(narrowed(None, false), None);
+        let policy = narrowed(Some("photos"), true).unwrap_or_default();
+        for part in ["arn:aws:s3:::photos/*", "arn:aws:s3:::photos\"", "s3:GetObject*"] {
+            assert!(policy.contains(part), "{policy}");
+        }
+        assert!(!policy.contains("s3:*") && narrowed(Some("photos"), false).is_some_and(|policy| policy.contains("s3:*")));
     }
 
     #[test]

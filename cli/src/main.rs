@@ -21,6 +21,7 @@ mod say;
 mod status;
 mod table;
 mod up;
+mod users;
 mod words;
 
 use std::process::ExitCode;
@@ -52,6 +53,8 @@ enum Command {
     Node(Box<nodio_node::NodeArgs>),
     /// Make, list and revoke access keys, also while the gateway runs
     Keys(keys::Args),
+    /// Make users with a given id, name or e-mail address
+    Users(users::Args),
     /// Print the link with which a donor, a gateway or an operator joins
     Invite(invite::Args),
     /// Show donors, segments, repair and how safe it all is on one page
@@ -86,6 +89,7 @@ impl Command {
             Self::Coordinator(_) | Self::Gateway(_) | Self::Node(_) => "info,s3s=off",
             Self::Up(_) => "warn,s3s=off",
             Self::Keys(_)
+            | Self::Users(_)
             | Self::Invite(_)
             | Self::Status(_)
             | Self::Inspect(_)
@@ -103,6 +107,7 @@ impl Command {
             Self::Gateway(args) => gateway::run(*args).await,
             Self::Node(args) => Ok(nodio_node::run(*args).await?),
             Self::Keys(args) => keys::run(args).await,
+            Self::Users(args) => users::run(args).await,
             Self::Invite(args) => invite::run(args),
             Self::Status(args) => status::run(*args).await,
             Self::Inspect(args) => inspect::run(*args).await,

@@ -11,6 +11,7 @@
 //! crate but to the client. An object row is written only when its bytes are durable; what a crash leaves behind is unnamed bytes
 //! that the sweep finds.
 
+mod access;
 pub mod admin;
 mod checksum;
 pub mod config;

@@ -260,6 +260,11 @@ impl UserId {
         Self(hex::encode(random_bytes::<32>()))
     }
 
+    /// Of requests that nobody signed; no user has it.
+    pub(crate) fn anonymous() -> Self {
+        Self("0".repeat(64))
+    }
+
     pub(crate) fn parse(text: &str) -> Result<Self, BadName> {
         let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         if text.len() != 64 || !text.bytes().all(hex) {

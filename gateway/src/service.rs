@@ -101,7 +101,7 @@ impl Gateway {
         let name = BucketName::parse(bucket)?;
         let owner = UserId::parse(user_id)?;
         let region = self.config.region.clone();
-        let new = NewBucket { name, owner, region, object_lock: false, acl: None };
+        let new = NewBucket { name, owner, region, object_lock: false, acl: None, ownership: None };
         match self.opened.tables.create_bucket(new, nodio_host::clock::now_ms()).await {
             Ok(_) | Err(TableError::BucketExists { owned_by_you: true }) => Ok(()),
             Err(error) => Err(error.into()),

@@ -146,8 +146,8 @@ async fn first_key(args: &Args, tables: &Tables) -> Result<AccessKey> {
     let now = nodio_host::now_ms();
     let new = |given: Option<(String, String)>| NewKey {
         user: USER_DEFAULT.to_owned(),
-        display_name: None,
         given: given.map(|(access_key, secret)| (access_key, secret.into())),
+        ..NewKey::default()
     };
     if let Some(given) = args.access_key.clone().zip(args.secret_key.clone()) {
         return Ok(tables.create_key(&new(Some(given)), now).await?);

@@ -50,8 +50,9 @@ impl Desk {
 
     async fn decide(&self, request: Request) -> Result<Reply, Refusal> {
         match request {
-            Request::CreateKey { user, display_name, access_key, secret_key } => {
-                Ok(create(&self.tables, user, display_name, given(access_key, secret_key)?).await?)
+            Request::CreateKey { user, display_name, access_key, secret_key, user_id, email, policy } => {
+                let given = given(access_key, secret_key)?;
+                Ok(create(&self.tables, NewKey { user, display_name, given, user_id, email, policy }).await?)
             }
             Request::ListKeys => {
                 let keys = self.tables.list_keys().await?;
@@ -105,12 +106,7 @@ fn given(access_key: Option<String>, secret_key: Option<String>) -> Result<Optio
     }
 }
 
-async fn create(
-    tables: &Tables,
-    user: String,
-    display_name: Option<String>,
-    given: Option<(String, Zeroizing<String>)>,
-) -> Result<Reply, TableError> {
-    let AccessKey { info, secret } = tables.create_key(&NewKey { user, display_name, given }, now_ms()).await?;
+async fn create(tables: &Tables, new: NewKey) -> Result<Reply, TableError> {
+    let AccessKey { info, secret } = tables.create_key(&new, now_ms()).await?;
     Ok(Reply::Created { key: info.into(), secret_key: secret.to_string() })
 }

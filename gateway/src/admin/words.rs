@@ -20,6 +20,15 @@ pub enum Request {
         access_key: Option<String>,
         #[serde(default)]
         secret_key: Option<String>,
+        /// Of a new user: the canonical user id, 64 hex digits, made up unless given.
+        #[serde(default)]
+        user_id: Option<String>,
+        /// Of a new user.
+        #[serde(default)]
+        email: Option<String>,
+        /// What the key is narrowed to: a policy without principals.
+        #[serde(default)]
+        policy: Option<String>,
     },
     ListKeys,
     RevokeKey {

@@ -36,7 +36,8 @@ impl World {
 
     async fn bucket(&self, name: &str) -> BucketRow {
         let name = BucketName::parse(name).expect("a name");
-        let new = NewBucket { name, owner: self.owner.clone(), region: "r".into(), object_lock: false, acl: None };
+        let new =
+            NewBucket { name, owner: self.owner.clone(), region: "r".into(), object_lock: false, acl: None, ownership: None };
         self.tables.create_bucket(new, 1).await.expect("made")
     }
 

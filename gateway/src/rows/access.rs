@@ -17,6 +17,14 @@ pub(crate) struct UserRow {
     pub(crate) created: UnixMs,
 }
 
+impl UserRow {
+    /// Whoever doesn't sign. Not stored; owns what nobody in particular has written.
+    pub(crate) fn anonymous() -> Self {
+        let name = "anonymous".to_owned();
+        Self { id: UserId::anonymous(), display_name: name.clone(), name, email: None, created: 0 }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct AccessKeyRow {
     pub(crate) access_key: String,
@@ -24,7 +32,7 @@ pub(crate) struct AccessKeyRow {
     pub(crate) user: UserId,
     pub(crate) created: UnixMs,
     pub(crate) revoked: Option<UnixMs>,
-    /// An inline policy that narrows what this key may do. Not given out yet.
+    /// A policy that narrows what this key may do.
     pub(crate) policy: Option<String>,
 }
 

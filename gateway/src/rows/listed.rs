@@ -47,6 +47,13 @@ impl ListedVersion {
         }
     }
 
+    pub(crate) fn owner(&self) -> &UserId {
+        match self {
+            Self::Object(_, object) => &object.owner,
+            Self::DeleteMarker { owner, .. } => owner,
+        }
+    }
+
     pub(crate) fn version(&self) -> VersionId {
         match self {
             Self::Object(version, _) | Self::DeleteMarker { version, .. } => *version,

@@ -13,6 +13,7 @@ mod access;
 mod bucket;
 mod listed;
 mod object;
+mod sharing;
 mod upload;
 
 #[cfg(test)]
@@ -22,9 +23,10 @@ pub(crate) use access::{AccessKeyRow, MasterRow, UserRow};
 pub(crate) use bucket::{BucketRow, Versioning};
 pub(crate) use listed::{ListedObject, ListedVersion};
 pub(crate) use object::{
-    Acl, ContentHeaders, ETag, InlineRow, LiveObject, Lock, ManifestRow, ObjectBody, ObjectChecksum, ObjectRow, ObjectState,
-    PartPlace, PartRef, Sse,
+    Acl, ContentHeaders, ETag, Grant, Grantee, InlineRow, LiveObject, Lock, ManifestRow, ObjectBody, ObjectChecksum, ObjectRow,
+    ObjectState, PartPlace, PartRef, Permission, Sse,
 };
+pub(crate) use sharing::{ObjectOwnership, PolicyText, PublicAccessBlock};
 pub(crate) use upload::{UploadRow, UploadedPartRow};
 
 /// `impl Record` for a row in its first shape.

@@ -123,7 +123,6 @@ fn not_implemented(what: &str) -> s3s::S3Error {
 /// Refuses what would have to be kept for, or done to, a new object and isn't built.
 fn refuse_unbuilt(headers: &HeaderMap) -> S3Result<()> {
     refuse_customer_keys(headers)?;
-    refuse_acl(headers)?;
     const UNBUILT: [&str; 6] = [
         "x-amz-object-lock-mode",
         "x-amz-object-lock-retain-until-date",
@@ -150,22 +149,6 @@ pub(crate) fn refuse_customer_keys(headers: &HeaderMap) -> S3Result<()> {
             || name.starts_with("x-amz-copy-source-server-side-encryption-customer-")
     };
     match headers.keys().find(|name| customer(name.as_str())) {
-        Some(name) => Err(not_implemented(name.as_str())),
-        None => Ok(()),
-    }
-}
-
-/// The owner alone has access, and so only what says that is taken.
-pub(crate) fn refuse_acl(headers: &HeaderMap) -> S3Result<()> {
-    const OWNER_ALONE: [&str; 3] = ["private", "bucket-owner-full-control", "bucket-owner-read"];
-    const CANNED: [&str; 5] = ["public-read", "public-read-write", "authenticated-read", "aws-exec-read", "log-delivery-write"];
-    match text(headers, "x-amz-acl") {
-        None => {}
-        Some(acl) if OWNER_ALONE.contains(&acl) => {}
-        Some(acl) if CANNED.contains(&acl) => return Err(not_implemented(&format!("x-amz-acl: {acl}"))),
-        Some(_) => return Err(fail(S3ErrorCode::InvalidArgument, "The value of x-amz-acl is not a canned ACL.")),
-    }
-    match headers.keys().find(|name| name.as_str().starts_with("x-amz-grant-")) {
         Some(name) => Err(not_implemented(name.as_str())),
         None => Ok(()),
     }
@@ -203,13 +186,9 @@ mod tests {
             ("x-amz-server-side-encryption", "aws:kms"),
             ("x-amz-object-lock-mode", "GOVERNANCE"),
             ("x-amz-tagging", "a=b"),
-            ("x-amz-acl", "public-read"),
-            ("x-amz-grant-read", "id=x"),
         ] {
             assert_eq!(code(&[(name, value)]), "NotImplemented", "{name}");
         }
-        assert_eq!(code(&[("x-amz-acl", "private")]), "taken");
-        assert_eq!(code(&[("x-amz-acl", "everyone")]), "InvalidArgument");
         assert_eq!(code(&[("x-amz-server-side-encryption", "AES256")]), "taken");
         assert_eq!(code(&[("x-amz-server-side-encryption", "ROT13")]), "InvalidEncryptionAlgorithmError");
         assert_eq!(code(&[("x-amz-tagging", "")]), "taken");

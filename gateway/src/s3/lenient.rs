@@ -12,7 +12,7 @@ use s3s::route::S3Route;
 use s3s::service::S3Service;
 use s3s::{Body, S3ErrorCode, S3Request, S3Response, S3Result};
 
-use super::access::{Original, Signed, Trailers};
+use super::access::{Access, Original, Trailers};
 use super::error::{fail, internal};
 
 const DATES: [&str; 5] = [
@@ -26,7 +26,7 @@ const TAGS: [&str; 4] = ["if-match", "if-none-match", "x-amz-copy-source-if-matc
 
 /// The second turn.
 pub(crate) struct Lenient {
-    pub(crate) signed: Signed,
+    pub(crate) access: Access,
     /// Set once the service that has this route is built beside.
     pub(crate) unsigned: Arc<OnceLock<S3Service>>,
 }
@@ -70,7 +70,7 @@ impl S3Route for Lenient {
 
     async fn check_access(&self, request: &mut S3Request<Body>) -> S3Result<()> {
         let credentials = request.credentials.clone();
-        self.signed.admit(credentials.as_ref(), &mut request.extensions).await
+        self.access.identify(credentials.as_ref(), &mut request.extensions).await
     }
 
     async fn call(&self, request: S3Request<Body>) -> S3Result<S3Response<Body>> {

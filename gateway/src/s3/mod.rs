@@ -41,11 +41,11 @@ pub(crate) struct Api {
 pub(crate) fn endpoint(api: Api, domains: &[String]) -> Guard {
     let region = api.region.clone();
     let unsigned = Arc::new(OnceLock::new());
-    let signed = access::Signed(api.tables.clone());
+    let access = access::Access(api.tables.clone());
     let mut builder = builder(api.clone(), domains);
     builder.set_auth(auth::Keys(api.tables.clone()));
-    builder.set_access(signed.clone());
-    builder.set_route(lenient::Lenient { signed, unsigned: unsigned.clone() });
+    builder.set_access(access.clone());
+    builder.set_route(lenient::Lenient { access, unsigned: unsigned.clone() });
     let service = builder.build();
     // The cell is new: this is the one time it is set.
     let _ = unsigned.set(second_turn(api, domains));
@@ -54,7 +54,11 @@ pub(crate) fn endpoint(api: Api, domains: &[String]) -> Guard {
 
 /// For requests whose signature was checked and whose caller is known; see [`lenient`].
 fn second_turn(api: Api, domains: &[String]) -> S3Service {
-    builder(api, domains).build()
+    let mut builder = builder(api.clone(), domains);
+    // s3s asks `access` only where there is `auth`; there is no signature left to check.
+    builder.set_auth(auth::Keys(api.tables.clone()));
+    builder.set_access(access::Access(api.tables));
+    builder.build()
 }
 
 fn builder(api: Api, domains: &[String]) -> S3ServiceBuilder {

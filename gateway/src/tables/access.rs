@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::plan::Plan;
 use super::{TableError, Tables, keyspace};
+use crate::access::Policy;
 use crate::names::UserId;
 use crate::rows::{AccessKeyRow, UserRow};
 
@@ -26,7 +27,7 @@ const UPPER: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 const MIXED: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
 /// A key to make.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct NewKey {
     /// Login name, made if there is no such user yet.
     pub user: String,
@@ -34,6 +35,12 @@ pub struct NewKey {
     pub display_name: Option<String>,
     /// Access key and secret, made up unless given.
     pub given: Option<(String, Zeroizing<String>)>,
+    /// Of a new user; made up unless given.
+    pub user_id: Option<String>,
+    /// Of a new user.
+    pub email: Option<String>,
+    /// A policy without principals that narrows what the key may do.
+    pub policy: Option<String>,
 }
 
 /// A key and its secret, to be shown to its owner once.
@@ -58,8 +65,10 @@ pub struct KeyInfo {
 
 /// Who signs with a key, and with what.
 pub(crate) struct Credentials {
-    pub(crate) user: UserRow,
+    pub(crate) user: Arc<UserRow>,
     pub(crate) secret: Zeroizing<String>,
+    /// What the key is narrowed to.
+    pub(crate) policy: Option<Arc<Policy>>,
 }
 
 /// Open secrets, briefly.
@@ -97,6 +106,7 @@ impl Tables {
     /// [`TableError::BadAccessKey`] says what is wrong with a name or a given key; [`TableError::AccessKeyTaken`].
     pub async fn create_key(&self, new: &NewKey, now: UnixMs) -> Result<AccessKey, TableError> {
         check_user_name(&new.user)?;
+        check_policy(new.policy.as_deref())?;
         let (access_key, secret) = match &new.given {
             Some((access_key, secret)) => (checked_access_key(access_key)?, checked_secret(secret)?),
             None => (random_access_key(), Zeroizing::new(random_text(SECRET_CHARS, MIXED))),
@@ -106,7 +116,7 @@ impl Tables {
             let user = self.plan_user(&mut plan, new, now).await?;
             let row_key = keyspace::access_key(&access_key);
             if let Some((there, _)) = self.row::<AccessKeyRow>(&row_key).await? {
-                return self.same_key(&there, user, &secret).map(Outcome::Done);
+                return self.same_key(&there, user, &secret, new.policy.as_ref()).map(Outcome::Done);
             }
             let row = AccessKeyRow {
                 access_key: access_key.clone(),
@@ -114,7 +124,7 @@ impl Tables {
                 user: user.id.clone(),
                 created: now,
                 revoked: None,
-                policy: None,
+                policy: new.policy.clone(),
             };
             plan.absent(row_key.clone());
             plan.put(row_key, &row);
@@ -133,7 +143,9 @@ impl Tables {
         let Some((row, _)) = found.filter(|(row, _)| row.revoked.is_none()) else { return Ok(None) };
         let secret = self.master.open_secret(&row.access_key, &row.secret_sealed)?;
         let Some(user) = self.user(&row.user).await? else { return Ok(None) };
-        let found = Arc::new(Credentials { user, secret });
+        let narrowed = |text: String| Policy::of_key(&text).unwrap_or_else(|_| Policy::nothing());
+        let policy = row.policy.map(narrowed).map(Arc::new);
+        let found = Arc::new(Credentials { user: Arc::new(user), secret, policy });
         self.credentials.put(access_key, &found, now);
         Ok(Some(found))
     }
@@ -185,29 +197,74 @@ impl Tables {
         revoked
     }
 
+    /// The user with this e-mail address.
+    pub(crate) async fn user_by_email(&self, email: &str) -> Result<Option<UserRow>, TableError> {
+        let mut range = KeyRange::prefix(keyspace::USERS);
+        loop {
+            let rows = self.store.scan(range.clone(), SCAN_ROWS, Direction::Ascending).await?;
+            for row in &rows {
+                let user: UserRow = decode(&row.value)?;
+                if user.email.as_deref().is_some_and(|given| given.eq_ignore_ascii_case(email)) {
+                    return Ok(Some(user));
+                }
+            }
+            match rows.last() {
+                Some(last) if rows.len() == SCAN_ROWS => range = range.starting_after(last.key.clone()),
+                _ => return Ok(None),
+            }
+        }
+    }
+
     /// The user of this name, made if there is none.
     async fn plan_user(&self, plan: &mut Plan, new: &NewKey, now: UnixMs) -> Result<UserRow, TableError> {
         let name_key = keyspace::user_name(&new.user);
         if let Some(found) = self.store.get(&name_key).await? {
             let malformed = || TableError::Malformed(new.user.clone());
             let id = std::str::from_utf8(&found.value).ok().and_then(|id| UserId::parse(id).ok()).ok_or_else(malformed)?;
-            return self.user(&id).await?.ok_or_else(malformed);
+            let user = self.user(&id).await?.ok_or_else(malformed)?;
+            let another = |given: &Option<String>, is: Option<&str>| given.is_some() && given.as_deref() != is;
+            if another(&new.user_id, Some(user.id.as_str())) || another(&new.email, user.email.as_deref()) {
+                return Err(TableError::BadAccessKey("there is a user of this name with another id or e-mail address"));
+            }
+            return Ok(user);
+        }
+        let id = self.free_id(new.user_id.as_deref()).await?;
+        if let Some(email) = &new.email
+            && self.user_by_email(email).await?.is_some()
+        {
+            return Err(TableError::BadAccessKey("there is another user with this e-mail address"));
         }
         let user = UserRow {
-            id: UserId::random(),
+            id,
             name: new.user.clone(),
             display_name: new.display_name.clone().unwrap_or_else(|| new.user.clone()),
-            email: None,
+            email: new.email.clone(),
             created: now,
         };
         plan.absent(name_key.clone());
+        plan.absent(keyspace::user(&user.id));
         plan.put_bytes(name_key, user.id.as_str().to_owned().into());
         plan.put(keyspace::user(&user.id), &user);
         Ok(user)
     }
 
-    fn same_key(&self, there: &AccessKeyRow, user: UserRow, secret: &str) -> Result<AccessKey, TableError> {
-        if there.user != user.id || there.revoked.is_some() {
+    async fn free_id(&self, given: Option<&str>) -> Result<UserId, TableError> {
+        let Some(given) = given else { return Ok(UserId::random()) };
+        let id = UserId::parse(given).map_err(|_| TableError::BadAccessKey("a user id has 64 lower-case hex digits"))?;
+        if id == UserId::anonymous() || self.user(&id).await?.is_some() {
+            return Err(TableError::BadAccessKey("there is another user with this id"));
+        }
+        Ok(id)
+    }
+
+    fn same_key(
+        &self,
+        there: &AccessKeyRow,
+        user: UserRow,
+        secret: &str,
+        policy: Option<&String>,
+    ) -> Result<AccessKey, TableError> {
+        if there.user != user.id || there.revoked.is_some() || there.policy.as_ref() != policy {
             return Err(TableError::AccessKeyTaken);
         }
         let stored = self.master.open_secret(&there.access_key, &there.secret_sealed)?;
@@ -235,6 +292,11 @@ fn check_user_name(name: &str) -> Result<(), TableError> {
         return Err(TableError::BadAccessKey("a user name has 1 to 64 letters, digits or any of + = , . @ _ -"));
     }
     Ok(())
+}
+
+fn check_policy(policy: Option<&str>) -> Result<(), TableError> {
+    let bad = |_| TableError::BadAccessKey("a key's policy is JSON with an allowing or denying Statement and no Principal");
+    policy.map_or(Ok(()), |policy| Policy::of_key(policy).map(drop).map_err(bad))
 }
 
 fn checked_access_key(id: &str) -> Result<String, TableError> {

@@ -9,7 +9,7 @@ use nodio_wire::UnixMs;
 use super::plan::Plan;
 use super::{TableError, Tables, keyspace};
 use crate::names::{BucketId, BucketName, UserId};
-use crate::rows::{Acl, BucketRow, Versioning};
+use crate::rows::{Acl, BucketRow, ObjectOwnership, Versioning};
 
 /// Buckets looked at in one scan.
 const SCAN_ROWS: usize = 1000;
@@ -23,6 +23,7 @@ pub(crate) struct NewBucket {
     /// Also turns versioning on, as S3 does.
     pub(crate) object_lock: bool,
     pub(crate) acl: Option<Acl>,
+    pub(crate) ownership: Option<ObjectOwnership>,
 }
 
 /// Buckets by name.
@@ -38,7 +39,7 @@ impl Tables {
     /// [`TableError::BucketExists`].
     pub(crate) async fn create_bucket(&self, new: NewBucket, now: UnixMs) -> Result<BucketRow, TableError> {
         let versioning = if new.object_lock { Versioning::Enabled } else { Versioning::Off };
-        let row = BucketRow {
+        let mut row = BucketRow {
             id: BucketId::random(),
             name: new.name,
             owner: new.owner,
@@ -49,6 +50,7 @@ impl Tables {
             acl: new.acl,
             settings: BTreeMap::new(),
         };
+        row.set(new.ownership.as_ref());
         self.change(|| async {
             let key = keyspace::bucket(&row.name);
             if let Some((there, _)) = self.row::<BucketRow>(&key).await? {

@@ -26,6 +26,7 @@ use crate::names::{BucketId, BucketName, ObjectKey, ObjectUid, PartNumber, UserI
 
 pub(super) const MASTER: &[u8] = b"k/master";
 pub(super) const ACCESS_KEYS: &[u8] = b"a/";
+pub(super) const USERS: &[u8] = b"s/";
 pub(super) const BUCKETS: &[u8] = b"b/";
 const PENDING: &[u8] = b"p/";
 
@@ -134,7 +135,7 @@ pub(super) fn access_key(id: &str) -> Bytes {
 }
 
 pub(super) fn user(id: &UserId) -> Bytes {
-    joined(&[b"s/", id.as_str().as_bytes()])
+    joined(&[USERS, id.as_str().as_bytes()])
 }
 
 pub(super) fn user_name(name: &str) -> Bytes {

@@ -6,7 +6,7 @@ use super::plan::Plan;
 use super::walk::{Marker, Rows, Start, Walk};
 use super::{TableError, Tables, keyspace};
 use crate::names::{BucketName, ObjectKey, VersionId};
-use crate::rows::{BucketRow, ListedVersion, Versioning};
+use crate::rows::{Acl, BucketRow, ListedVersion, ObjectRow, ObjectState, Versioning};
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct VersionQuery {
@@ -41,15 +41,37 @@ impl Tables {
     /// # Errors
     /// [`TableError::NoSuchBucket`]; [`TableError::LockedBucket`]: a bucket with Object Lock keeps its versions.
     pub(crate) async fn set_versioning(&self, name: &BucketName, versioning: Versioning) -> Result<(), TableError> {
-        self.change(|| async {
-            let key = keyspace::bucket(name);
-            let (row, version) = self.row::<BucketRow>(&key).await?.ok_or(TableError::NoSuchBucket)?;
+        self.change_bucket(name, |row| {
             if row.object_lock && versioning != Versioning::Enabled {
                 return Err(TableError::LockedBucket);
             }
+            row.versioning = versioning;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Gives a version another ACL; nothing else about it changes.
+    ///
+    /// # Errors
+    /// [`TableError::NoSuchKey`] if it was replaced or deleted meanwhile.
+    pub(crate) async fn set_object_acl(
+        &self,
+        bucket: &BucketRow,
+        key: &ObjectKey,
+        seen: &ObjectRow,
+        acl: Option<&Acl>,
+    ) -> Result<(), TableError> {
+        self.change(|| async {
+            let found = self.version(bucket, key, seen.version).await?.filter(|found| found.row.uid == seen.uid);
+            let found = found.ok_or(TableError::NoSuchKey)?;
+            let mut row = found.row;
+            if let ObjectState::Live(live) = &mut row.state {
+                live.acl = acl.cloned();
+            }
             let mut plan = Plan::default();
-            plan.at(key.clone(), version);
-            plan.put(key, &BucketRow { versioning, ..row });
+            plan.at(found.key.clone(), found.version);
+            plan.put(found.key, &row);
             Ok(Outcome::Commit(plan.into_commit(), ()))
         })
         .await

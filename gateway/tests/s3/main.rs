@@ -1,6 +1,7 @@
 //! The S3 endpoint over a real listener: raw requests, signed by aws-sigv4; every case asserts code and effect.
 #![allow(clippy::unwrap_used)]
 
+mod access;
 mod admin;
 mod buckets;
 mod checksums;

@@ -11,12 +11,12 @@ use s3s::dto::{
 use s3s::{S3ErrorCode, S3Request, S3Response, S3Result};
 
 use super::shape::{owner, timestamp};
+use super::{acl, sharing};
 use crate::names::{BucketName, UploadId};
 use crate::rows::BucketRow;
 use crate::s3::Api;
-use crate::s3::access::{caller, headers};
+use crate::s3::access::caller;
 use crate::s3::error::{bucket_name, fail, invalid_argument};
-use crate::s3::headers::refuse_acl;
 use crate::s3::limits::{BUCKETS_PAGE_MAX, UPLOADS_PAGE};
 use crate::tables::{ListQuery, NewBucket, TableError, UploadQuery};
 
@@ -59,17 +59,23 @@ fn read_token(token: &str) -> S3Result<BucketName> {
 
 pub(super) async fn create_bucket(api: &Api, request: S3Request<CreateBucketInput>) -> S3Result<S3Response<CreateBucketOutput>> {
     let caller = caller(&request)?;
-    refuse_acl(headers(&request))?;
+    let name = bucket_name(&request.input.bucket)?;
+    refuse_unbuilt(&request.input)?;
+    let asked = request.input.object_ownership.as_ref().map(asked_ownership).transpose()?;
+    let acl = acl::of_new_bucket(api, &request, &caller.id, asked.unwrap_or_default()).await?;
     let input = request.input;
-    let name = bucket_name(&input.bucket)?;
-    refuse_unbuilt(&input)?;
     let constraint = input.create_bucket_configuration.and_then(|configuration| configuration.location_constraint);
     check_constraint(constraint.as_ref().map(BucketLocationConstraint::as_str), &api.region)?;
-    let new = NewBucket { name, owner: caller.id.clone(), region: api.region.to_string(), object_lock: false, acl: None };
-    match api.tables.create_bucket(new, now_ms()).await {
+    let new =
+        NewBucket { name, owner: caller.id.clone(), region: api.region.to_string(), object_lock: false, acl, ownership: asked };
+    match api.tables.create_bucket(new.clone(), now_ms()).await {
         Ok(_) => {}
-        // In us-east-1, and only there, S3 answers as it did before there were other regions.
-        Err(TableError::BucketExists { owned_by_you: true }) if &*api.region == CLASSIC_REGION => {}
+        // In us-east-1, and only there, S3 answers as it did before there were other regions. Access is not changed on the way.
+        Err(TableError::BucketExists { owned_by_you: true }) if &*api.region == CLASSIC_REGION => {
+            if api.tables.bucket(&new.name).await?.acl != new.acl {
+                return Err(TableError::BucketExists { owned_by_you: false }.into());
+            }
+        }
         Err(error) => return Err(error.into()),
     }
     Ok(S3Response::new(CreateBucketOutput { location: Some(format!("/{}", input.bucket)) }))
@@ -80,15 +86,15 @@ fn refuse_unbuilt(input: &CreateBucketInput) -> S3Result<()> {
     if input.object_lock_enabled_for_bucket == Some(true) {
         return not_implemented("Object Lock");
     }
-    let enforced = |ownership: &ObjectOwnership| ownership.as_str() == ObjectOwnership::BUCKET_OWNER_ENFORCED;
-    if input.object_ownership.as_ref().is_some_and(|ownership| !enforced(ownership)) {
-        return not_implemented("Object ownership other than BucketOwnerEnforced");
-    }
     let configuration = input.create_bucket_configuration.as_ref();
     if configuration.is_some_and(|configuration| configuration.bucket.is_some() || configuration.location.is_some()) {
         return not_implemented("Directory buckets");
     }
     Ok(())
+}
+
+fn asked_ownership(said: &ObjectOwnership) -> S3Result<crate::rows::ObjectOwnership> {
+    sharing::ownership(said).ok_or_else(|| invalid_argument("Invalid x-amz-object-ownership header"))
 }
 
 fn check_constraint(constraint: Option<&str>, region: &str) -> S3Result<()> {

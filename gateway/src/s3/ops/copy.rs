@@ -9,14 +9,16 @@ use s3s::dto::{
 };
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
+use super::acl;
 use super::part::{self, Target};
 use super::shape::{etag, precondition, shown_version, timestamp, version};
+use crate::access::Action;
 use crate::checksum::{ChecksumKind, ChecksumScope, Hasher};
 use crate::names::{ObjectKey, ObjectUid};
 use crate::pipeline::{self, WriteOptions};
 use crate::rows::{BucketRow, LiveObject, ObjectBody, ObjectChecksum, ObjectRow};
 use crate::s3::Api;
-use crate::s3::access::{caller, check_owner, headers};
+use crate::s3::access::{Rules, check_owner, headers, judge};
 use crate::s3::conditional::{Conditions, Verdict};
 use crate::s3::digest::{Claims, Shown, parse_kind, scope_shown};
 use crate::s3::error::{bucket_name, fail, internal, invalid_argument, no_such_key, object_key, precondition_failed};
@@ -43,12 +45,14 @@ async fn find_source<T>(api: &Api, request: &S3Request<T>, source: &Named, expec
         return Err(fail(S3ErrorCode::NotImplemented, "Copies from access points are not implemented"));
     };
     refuse_customer_keys(headers(request))?;
-    let caller = caller(request)?;
+    let judge = judge(request)?;
     let key = object_key(key)?;
     let wanted = version(version_id.as_deref())?;
     let bucket = api.tables.bucket(&bucket_name(bucket)?).await?;
-    check_owner(&bucket, &caller, expected)?;
-    let row = api.tables.object(&bucket, &key, wanted).await?;
+    check_owner(&bucket, expected)?;
+    let found = api.tables.object(&bucket, &key, wanted).await;
+    let row = found.map_err(|error| judge.missing(&bucket, &Rules::of(&bucket), Action::GetObject, error))?;
+    judge.must_read(&bucket, &key, wanted.is_some(), &row)?;
     let Some(live) = row.live().cloned() else {
         let marker = "The source of a copy request may not specifically refer to a delete marker by version id.";
         return Err(if wanted.is_some() { fail(S3ErrorCode::InvalidRequest, marker) } else { no_such_key() });
@@ -67,14 +71,15 @@ pub(super) async fn copy_object(api: &Api, mut request: S3Request<CopyObjectInpu
     let replace = replaces(request.input.metadata_directive.as_ref())?;
     let condition = precondition(headers(&request))?;
     let kind = text(headers(&request), "x-amz-checksum-algorithm").map(parse_kind).transpose()?;
-    let owner = caller(&request)?.id.clone();
+    let shared = acl::of_new_object(api, &request, &target).await?;
     for _ in 0..LOOKUPS {
         let expected = request.input.expected_source_bucket_owner.as_deref();
         let source = find_source(api, &request, &request.input.copy_source, expected).await?;
         check_copy(&source, &target, &key, replace, headers(&request))?;
         let checksum = checksum_for(api, &source, kind).await?;
-        let live = new_live(&source, new.clone(), replace, checksum);
-        let object = NewObject { uid: ObjectUid::new(now_ms()), owner: owner.clone(), live, inline: None };
+        let mut live = new_live(&source, new.clone(), replace, checksum);
+        live.acl = shared.acl.clone();
+        let object = NewObject { uid: ObjectUid::new(now_ms()), owner: shared.owner.clone(), live, inline: None };
         let from = CopySource { bucket: &source.bucket, key: &source.key, row: &source.row };
         match api.tables.copy_object(from, (&target, &key), object, &condition, now_ms()).await {
             Ok(put) => return Ok(S3Response::new(answer(&target, &put.row, &source))),

@@ -12,7 +12,7 @@ use super::shape::{matching, version};
 use crate::names::VersionId;
 use crate::rows::BucketRow;
 use crate::s3::Api;
-use crate::s3::access::headers;
+use crate::s3::access::{Judge, Rules, headers, judge};
 use crate::s3::conditional::Tags;
 use crate::s3::error::{fail, object_key};
 use crate::s3::headers::text;
@@ -42,13 +42,15 @@ pub(super) async fn delete_objects(
     request: S3Request<DeleteObjectsInput>,
 ) -> S3Result<S3Response<DeleteObjectsOutput>> {
     let bucket = api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
+    let judge = judge(&request)?.clone();
+    let rules = Rules::of(&bucket);
     let delete = request.input.delete;
     if delete.objects.is_empty() || delete.objects.len() > DELETE_KEYS_MAX {
         let message = "The XML you provided was not well-formed or did not validate against our published schema";
         return Err(fail(S3ErrorCode::MalformedXML, message));
     }
     let quiet = delete.quiet == Some(true);
-    let work = delete.objects.into_iter().map(|object| delete_one(api, &bucket, object));
+    let work = delete.objects.into_iter().map(|object| delete_one(api, (&judge, &rules), &bucket, object));
     let outcomes: Vec<_> = stream::iter(work).buffered(DELETE_CONCURRENCY).collect().await;
     let (mut deleted, mut errors) = (Vec::new(), Vec::new());
     for outcome in outcomes {
@@ -62,9 +64,14 @@ pub(super) async fn delete_objects(
     Ok(S3Response::new(some))
 }
 
-async fn delete_one(api: &Api, bucket: &BucketRow, object: ObjectIdentifier) -> Result<DeletedObject, DeleteError> {
+async fn delete_one(
+    api: &Api,
+    law: (&Judge, &Rules),
+    bucket: &BucketRow,
+    object: ObjectIdentifier,
+) -> Result<DeletedObject, DeleteError> {
     let (key, version_id) = (object.key.clone(), object.version_id.clone());
-    match try_delete(api, bucket, &object).await {
+    match try_delete(api, law, bucket, &object).await {
         Ok((named, deleted)) => Ok(DeletedObject {
             delete_marker: deleted.delete_marker.then_some(true),
             delete_marker_version_id: deleted.version.filter(|_| deleted.delete_marker).map(|version| version.to_string()),
@@ -80,12 +87,18 @@ async fn delete_one(api: &Api, bucket: &BucketRow, object: ObjectIdentifier) -> 
     }
 }
 
-async fn try_delete(api: &Api, bucket: &BucketRow, object: &ObjectIdentifier) -> Result<(Option<VersionId>, Deleted), S3Error> {
+async fn try_delete(
+    api: &Api,
+    (judge, rules): (&Judge, &Rules),
+    bucket: &BucketRow,
+    object: &ObjectIdentifier,
+) -> Result<(Option<VersionId>, Deleted), S3Error> {
     if object.last_modified_time.is_some() || object.size.is_some() {
         return Err(fail(S3ErrorCode::NotImplemented, "Conditional deletes are implemented for ETag only"));
     }
     let key = object_key(&object.key)?;
     let named = version(object.version_id.as_deref())?;
+    judge.must_delete(bucket, rules, key.as_str(), named.is_some())?;
     let if_match = object.e_tag.as_ref().map(|etag| matching(Tags::parse(etag.value())));
     let condition = Precondition { if_match, if_none_match: None };
     match api.tables.delete_object(bucket, &key, named, &condition, now_ms()).await {

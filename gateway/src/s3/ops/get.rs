@@ -16,7 +16,7 @@ use crate::checksum::{Checksum, ChecksumScope};
 use crate::names::{ObjectKey, VersionId};
 use crate::rows::{BucketRow, LiveObject, ObjectRow, PartRef};
 use crate::s3::Api;
-use crate::s3::access::headers;
+use crate::s3::access::{self, Judge, headers, take_known_object};
 use crate::s3::conditional::{Conditions, Verdict};
 use crate::s3::digest::{Shown, scope_shown};
 use crate::s3::error::{fail, fail_as, internal, invalid_argument, no_such_key, object_key, precondition_failed};
@@ -68,8 +68,16 @@ struct Found {
     by_part: bool,
 }
 
-async fn find(api: &Api, bucket: &BucketRow, key: &ObjectKey, wanted: &Wanted) -> Result<Found, Interrupted> {
-    let row = api.tables.object(bucket, key, wanted.version).await?;
+/// `sight` holds the row that access was decided upon; once that is used up, each row is judged anew.
+async fn find(api: &Api, bucket: &BucketRow, key: &ObjectKey, wanted: &Wanted, sight: &mut Sight) -> Result<Found, Interrupted> {
+    let row = match sight.known.take() {
+        Some(row) => row,
+        None => {
+            let row = api.tables.object(bucket, key, wanted.version).await?;
+            sight.judge.must_read(bucket, key, wanted.version.is_some(), &row)?;
+            row
+        }
+    };
     let Some(live) = row.live().cloned() else {
         return Err(delete_marker(&row, wanted.version.is_some()).into());
     };
@@ -78,6 +86,18 @@ async fn find(api: &Api, bucket: &BucketRow, key: &ObjectKey, wanted: &Wanted) -
     let (range, partial) = select(&live, &parts, wanted)?;
     let checksum = checksum_of(&live, &parts, wanted);
     Ok(Found { row, live, parts, range, partial, checksum, by_part: wanted.part.is_some() })
+}
+
+/// What a reader may see.
+struct Sight {
+    known: Option<ObjectRow>,
+    judge: Judge,
+}
+
+impl Sight {
+    fn of<T>(request: &mut S3Request<T>) -> S3Result<Self> {
+        Ok(Self { known: take_known_object(request), judge: access::judge(request)?.clone() })
+    }
 }
 
 fn delete_marker(row: &ObjectRow, named: bool) -> S3Error {
@@ -208,12 +228,13 @@ impl Found {
     }
 }
 
-pub(super) async fn get_object(api: &Api, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
+pub(super) async fn get_object(api: &Api, mut request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
     let bucket = api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
     let key = object_key(&request.input.key)?;
     let wanted = Wanted::read(headers(&request), request.input.version_id.as_deref(), request.input.part_number)?;
+    let mut sight = Sight::of(&mut request)?;
     for _ in 0..LOOKUPS {
-        match open(api, &bucket, &key, &wanted).await {
+        match open(api, &bucket, &key, &wanted, &mut sight).await {
             Ok((found, body)) => return Ok(answer_get(&found, &bucket, body, &request.input)),
             Err(Interrupted::Replaced) => {}
             Err(Interrupted::Failed(error)) => return Err(error),
@@ -249,8 +270,9 @@ async fn open(
     bucket: &BucketRow,
     key: &ObjectKey,
     wanted: &Wanted,
+    sight: &mut Sight,
 ) -> Result<(Found, Option<s3s::dto::StreamingBlob>), Interrupted> {
-    let found = find(api, bucket, key, wanted).await?;
+    let found = find(api, bucket, key, wanted, sight).await?;
     if found.range.is_empty() {
         return Ok((found, None));
     }
@@ -297,12 +319,13 @@ fn answer_get(
     S3Response::with_headers(output, HeaderMap::from_iter(expires))
 }
 
-pub(super) async fn head_object(api: &Api, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
+pub(super) async fn head_object(api: &Api, mut request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
     let bucket = api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
     let key = object_key(&request.input.key)?;
     let wanted = Wanted::read(headers(&request), request.input.version_id.as_deref(), request.input.part_number)?;
+    let mut sight = Sight::of(&mut request)?;
     for _ in 0..LOOKUPS {
-        match find(api, &bucket, &key, &wanted).await {
+        match find(api, &bucket, &key, &wanted, &mut sight).await {
             Ok(found) => return Ok(answer_head(&found, &bucket, &request.input)),
             Err(Interrupted::Replaced) => {}
             Err(Interrupted::Failed(error)) => return Err(error),

@@ -6,7 +6,7 @@ use s3s::dto::{
 use s3s::{S3Request, S3Response, S3Result};
 
 use super::page::{Asked, Names, read_token, token};
-use super::shape::{etag, owner_of, signed, timestamp};
+use super::shape::{Owners, etag, signed, timestamp};
 use crate::names::ObjectKey;
 use crate::rows::{ListedObject, UserRow};
 use crate::s3::Api;
@@ -18,7 +18,7 @@ fn query(asked: &Asked, after: Option<Marker>) -> ListQuery {
     ListQuery { prefix: asked.prefix.clone(), delimiter: asked.delimiter.clone(), after, limit: asked.limit as usize }
 }
 
-fn shown(names: Names, (key, object): (ObjectKey, ListedObject), with_owner: Option<&UserRow>) -> Object {
+fn shown(names: Names, (key, object): (ObjectKey, ListedObject), owners: Option<&Owners>) -> Object {
     let class = object.storage_class.map_or_else(|| ObjectStorageClass::from_static(ObjectStorageClass::STANDARD), Into::into);
     let kind = object.checksum.map(|(kind, _)| ChecksumAlgorithm::from_static(kind.name()));
     Object {
@@ -27,7 +27,7 @@ fn shown(names: Names, (key, object): (ObjectKey, ListedObject), with_owner: Opt
         e_tag: Some(etag(&object.etag)),
         key: Some(names.show_key(key)),
         last_modified: Some(timestamp(object.modified)),
-        owner: with_owner.map(|caller| owner_of(&object.owner, caller)),
+        owner: owners.map(|owners| owners.show(&object.owner)),
         restore_status: None,
         size: Some(signed(object.size)),
         storage_class: Some(class),
@@ -41,6 +41,14 @@ fn next_marker<'p>(page: &'p ListPage, delimiter: Option<&str>) -> Option<&'p st
     (delimiter.is_some() || last != Some(next)).then_some(next)
 }
 
+async fn owners(api: &Api, caller: &UserRow, page: &ListPage) -> S3Result<Owners> {
+    let mut owners = Owners::known_to(caller);
+    for (_, object) in &page.objects {
+        owners.add(api, &object.owner).await?;
+    }
+    Ok(owners)
+}
+
 pub(super) async fn list_objects(api: &Api, request: S3Request<ListObjectsInput>) -> S3Result<S3Response<ListObjectsOutput>> {
     let bucket = api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
     let caller = caller(&request)?;
@@ -50,13 +58,14 @@ pub(super) async fn list_objects(api: &Api, request: S3Request<ListObjectsInput>
     let (names, (prefix, delimiter)) = (asked.names, asked.shown());
     let page = api.tables.list_objects(&bucket, &query(&asked, asked.after(input.marker.as_ref()))).await?;
     let next_marker = next_marker(&page, asked.delimiter.as_deref()).map(|next| names.show(next));
+    let owners = owners(api, &caller, &page).await?;
     Ok(S3Response::new(ListObjectsOutput {
         name: Some(input.bucket),
         prefix,
         marker: Some(names.show(input.marker.as_deref().unwrap_or_default())),
         max_keys: Some(asked.limit),
         is_truncated: Some(page.next.is_some()),
-        contents: Some(page.objects.into_iter().map(|object| shown(names, object, Some(&caller))).collect()),
+        contents: Some(page.objects.into_iter().map(|object| shown(names, object, Some(&owners))).collect()),
         common_prefixes: Some(names.show_all(page.common_prefixes)),
         delimiter,
         next_marker,
@@ -80,7 +89,10 @@ pub(super) async fn list_objects_v2(
         None => asked.after(input.start_after.as_ref()),
     };
     let page = api.tables.list_objects(&bucket, &query(&asked, after)).await?;
-    let with_owner = (input.fetch_owner == Some(true)).then_some(&*caller);
+    let owners = match input.fetch_owner {
+        Some(true) => Some(owners(api, &caller, &page).await?),
+        _ => None,
+    };
     Ok(S3Response::new(ListObjectsV2Output {
         name: Some(input.bucket),
         prefix,
@@ -89,7 +101,7 @@ pub(super) async fn list_objects_v2(
         continuation_token: input.continuation_token,
         is_truncated: Some(page.next.is_some()),
         next_continuation_token: page.next.as_ref().map(token),
-        contents: Some(page.objects.into_iter().map(|object| shown(names, object, with_owner)).collect()),
+        contents: Some(page.objects.into_iter().map(|object| shown(names, object, owners.as_ref())).collect()),
         common_prefixes: Some(names.show_all(page.common_prefixes)),
         delimiter,
         encoding_type: input.encoding_type,

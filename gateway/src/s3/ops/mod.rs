@@ -1,16 +1,19 @@
 //! The operations, one file per family, and the flat table that hands them to s3s. What isn't in the table answers NotImplemented.
 
+mod acl;
 mod body;
 mod buckets;
 mod copy;
 mod delete;
 mod get;
+mod grants;
 mod list;
 mod multipart;
 mod page;
 mod part;
 mod put;
 mod shape;
+mod sharing;
 mod versions;
 
 use async_trait::async_trait;
@@ -55,5 +58,19 @@ operations! {
     multipart::abort_multipart_upload(AbortMultipartUploadInput) -> AbortMultipartUploadOutput;
     multipart::list_multipart_uploads(ListMultipartUploadsInput) -> ListMultipartUploadsOutput;
     part::upload_part(UploadPartInput) -> UploadPartOutput;
+    acl::get_bucket_acl(GetBucketAclInput) -> GetBucketAclOutput;
+    acl::put_bucket_acl(PutBucketAclInput) -> PutBucketAclOutput;
+    acl::get_object_acl(GetObjectAclInput) -> GetObjectAclOutput;
+    acl::put_object_acl(PutObjectAclInput) -> PutObjectAclOutput;
+    sharing::put_bucket_policy(PutBucketPolicyInput) -> PutBucketPolicyOutput;
+    sharing::get_bucket_policy(GetBucketPolicyInput) -> GetBucketPolicyOutput;
+    sharing::delete_bucket_policy(DeleteBucketPolicyInput) -> DeleteBucketPolicyOutput;
+    sharing::get_bucket_policy_status(GetBucketPolicyStatusInput) -> GetBucketPolicyStatusOutput;
+    sharing::put_bucket_ownership_controls(PutBucketOwnershipControlsInput) -> PutBucketOwnershipControlsOutput;
+    sharing::get_bucket_ownership_controls(GetBucketOwnershipControlsInput) -> GetBucketOwnershipControlsOutput;
+    sharing::delete_bucket_ownership_controls(DeleteBucketOwnershipControlsInput) -> DeleteBucketOwnershipControlsOutput;
+    sharing::put_public_access_block(PutPublicAccessBlockInput) -> PutPublicAccessBlockOutput;
+    sharing::get_public_access_block(GetPublicAccessBlockInput) -> GetPublicAccessBlockOutput;
+    sharing::delete_public_access_block(DeletePublicAccessBlockInput) -> DeletePublicAccessBlockOutput;
     part::list_parts(ListPartsInput) -> ListPartsOutput;
 }

@@ -9,11 +9,12 @@ use s3s::dto::{
 };
 use s3s::{S3ErrorCode, S3Request, S3Response, S3Result};
 
+use super::acl;
 use super::page::{Asked, Names, given};
-use super::shape::{etag, owner_of, precondition, shown_version, timestamp, upload};
+use super::shape::{Owners, etag, precondition, shown_version, timestamp, upload};
 use crate::checksum::{Checksum, ChecksumKind, ChecksumScope};
 use crate::names::{ObjectKey, ObjectUid, PartNumber};
-use crate::rows::{BucketRow, Lock, ObjectRow, UploadRow, UserRow};
+use crate::rows::{BucketRow, Lock, ObjectRow, UploadRow};
 use crate::s3::Api;
 use crate::s3::access::{caller, headers};
 use crate::s3::digest::{Shown, header_name, parse, parse_kind, scope_shown};
@@ -31,15 +32,16 @@ pub(super) async fn create_multipart_upload(
     let metadata = request.input.metadata.take();
     let new = NewHeaders::read(headers(&request), metadata)?;
     let asked = asked_checksum(headers(&request))?;
+    let shared = acl::of_new_object(api, &request, &bucket).await?;
     let now = now_ms();
     let row = UploadRow {
         uid: ObjectUid::new(now),
         initiated: now,
-        owner: caller(&request)?.id.clone(),
+        owner: shared.owner,
         headers: new.headers,
         user_meta: new.user_meta,
         tags: Vec::new(),
-        acl: None,
+        acl: shared.acl,
         lock: Lock::default(),
         sse: new.sse,
         storage_class: new.storage_class,
@@ -227,6 +229,10 @@ pub(super) async fn list_multipart_uploads(
     let Asked { limit, .. } = asked;
     let query = UploadQuery { prefix: asked.prefix, delimiter: asked.delimiter, after, after_upload, limit: limit as usize };
     let page = api.tables.list_uploads(&bucket, &query).await?;
+    let mut owners = Owners::known_to(&caller);
+    for (_, row) in &page.uploads {
+        owners.add(api, &row.owner).await?;
+    }
     let (next_key, next_upload) = page.next.as_ref().map(|(key, id)| (names.show(key.as_str()), id)).unzip();
     Ok(S3Response::new(ListMultipartUploadsOutput {
         bucket: Some(input.bucket),
@@ -241,12 +247,12 @@ pub(super) async fn list_multipart_uploads(
         prefix,
         request_charged: None,
         upload_id_marker: Some(input.upload_id_marker.unwrap_or_default()),
-        uploads: Some(page.uploads.iter().map(|(key, row)| shown(names, key, row, &caller)).collect()),
+        uploads: Some(page.uploads.iter().map(|(key, row)| shown(names, key, row, &owners)).collect()),
     }))
 }
 
-fn shown(names: Names, key: &ObjectKey, row: &UploadRow, caller: &UserRow) -> MultipartUpload {
-    let owner = owner_of(&row.owner, caller);
+fn shown(names: Names, key: &ObjectKey, row: &UploadRow, owners: &Owners) -> MultipartUpload {
+    let owner = owners.show(&row.owner);
     MultipartUpload {
         checksum_algorithm: row.checksum.map(|(kind, _)| ChecksumAlgorithm::from_static(kind.name())),
         checksum_type: row.checksum.map(|(_, scope)| scope_shown(scope)),

@@ -8,7 +8,7 @@ use s3s::{S3ErrorCode, S3Request, S3Response, S3Result};
 
 use super::body::{announced_length, from_client};
 use super::page::limit;
-use super::shape::{etag, owner_of, signed, timestamp, upload};
+use super::shape::{Owners, etag, signed, timestamp, upload};
 use crate::checksum::ChecksumKind;
 use crate::names::{ObjectKey, PartNumber, UploadId};
 use crate::pipeline::{WriteOptions, WrittenPart};
@@ -121,7 +121,9 @@ pub(super) async fn list_parts(api: &Api, request: S3Request<ListPartsInput>) ->
     let after = PartNumber::new(i64::from(marker).min(10_000)).ok();
     let page = api.tables.list_parts(&bucket, &key, id, after, max_parts as usize).await?;
     let last = page.parts.last().map_or(marker, |part| part.part.number.into());
-    let initiator = owner_of(&row.owner, &caller);
+    let mut owners = Owners::known_to(&caller);
+    owners.add(api, &row.owner).await?;
+    let initiator = owners.show(&row.owner);
     Ok(S3Response::new(ListPartsOutput {
         bucket: Some(input.bucket),
         checksum_algorithm: row.checksum.map(|(kind, _)| ChecksumAlgorithm::from_static(kind.name())),

@@ -4,6 +4,7 @@ use nodio_host::clock::now_ms;
 use s3s::dto::{PutObjectInput, PutObjectOutput};
 use s3s::{S3Request, S3Response, S3Result};
 
+use super::acl::{self, Shared};
 use super::body::{announced_length, from_client};
 use super::shape::{etag, precondition, shown_version};
 use crate::checksum::{ChecksumKind, ChecksumScope};
@@ -11,7 +12,7 @@ use crate::names::{ObjectKey, ObjectUid};
 use crate::pipeline::{WriteOptions, WrittenPart};
 use crate::rows::{BucketRow, ETag, LiveObject, Lock, ObjectBody, ObjectChecksum, ObjectRow, PartPlace};
 use crate::s3::Api;
-use crate::s3::access::{caller, headers, trailers};
+use crate::s3::access::{headers, trailers};
 use crate::s3::digest::{Claims, Shown, scope_shown};
 use crate::s3::error::object_key;
 use crate::s3::headers::{NewHeaders, encryption_shown};
@@ -26,6 +27,7 @@ pub(super) async fn put_object(api: &Api, mut request: S3Request<PutObjectInput>
     let claims = Claims::read(headers(&request))?;
     let condition = precondition(headers(&request))?;
     let length = announced_length(headers(&request))?;
+    let shared = acl::of_new_object(api, &request, &bucket).await?;
     check_early(api, &bucket, &key, &condition).await?;
 
     let kind = claims.kind().unwrap_or(ChecksumKind::Crc64Nvme);
@@ -33,8 +35,7 @@ pub(super) async fn put_object(api: &Api, mut request: S3Request<PutObjectInput>
     let body = from_client(request.input.body.take());
     let written = api.write(body, options, &claims, || trailers(&request)).await?;
 
-    let owner = caller(&request)?.id.clone();
-    let object = new_object(api, &bucket, &key, owner, new, &written, kind);
+    let object = new_object(api, &bucket, &key, shared, new, &written, kind);
     let row = commit(api, &bucket, &key, &object, &condition, &written).await?;
     Ok(S3Response::new(answer(&bucket, &row)))
 }
@@ -56,7 +57,7 @@ fn new_object(
     api: &Api,
     bucket: &BucketRow,
     key: &ObjectKey,
-    owner: crate::names::UserId,
+    shared: Shared,
     new: NewHeaders,
     written: &WrittenPart,
     kind: ChecksumKind,
@@ -71,14 +72,14 @@ fn new_object(
         headers: new.headers,
         user_meta: new.user_meta,
         tags: Vec::new(),
-        acl: None,
+        acl: shared.acl,
         lock: Lock::default(),
         sse: new.sse,
         checksum: checksum.map(|checksum| ObjectChecksum { checksum, scope: ChecksumScope::FullObject }),
         storage_class: new.storage_class,
         body,
     };
-    NewObject { uid, owner, live, inline: owned.inline }
+    NewObject { uid, owner: shared.owner, live, inline: owned.inline }
 }
 
 async fn commit(

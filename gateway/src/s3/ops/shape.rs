@@ -1,15 +1,17 @@
 //! Small conversions between what is stored and what s3s says.
 
+use std::collections::HashMap;
 use std::time::{Duration, UNIX_EPOCH};
 
 use nodio_wire::UnixMs;
 use s3s::dto::{self, Timestamp};
 use s3s::{S3ErrorCode, S3Result};
 
+use super::acl::named;
 use crate::names::{UploadId, UserId, VersionId};
 use crate::rows::{BucketRow, ETag, ObjectRow, UserRow, Versioning};
 use crate::s3::Api;
-use crate::s3::access::{caller, check_owner};
+use crate::s3::access::{check_owner, known_bucket};
 use crate::s3::conditional::Tags;
 use crate::s3::error::{bucket_name, fail, invalid_argument, no_such_upload};
 use crate::tables::{ETagMatch, Precondition};
@@ -26,9 +28,25 @@ pub(super) fn owner(user: &UserRow) -> dto::Owner {
     dto::Owner { display_name: Some(user.display_name.clone()), id: Some(user.id.as_str().to_owned()) }
 }
 
-/// The owner of a row, by its full name where it is the caller.
-pub(super) fn owner_of(id: &UserId, caller: &UserRow) -> dto::Owner {
-    if *id == caller.id { owner(caller) } else { dto::Owner { display_name: None, id: Some(id.as_str().to_owned()) } }
+/// Owners of what is listed, by id. The caller's own name costs no read.
+pub(super) struct Owners(HashMap<UserId, dto::Owner>);
+
+impl Owners {
+    pub(super) fn known_to(caller: &UserRow) -> Self {
+        Self(HashMap::from([(caller.id.clone(), owner(caller))]))
+    }
+
+    pub(super) async fn add(&mut self, api: &Api, id: &UserId) -> S3Result<()> {
+        if !self.0.contains_key(id) {
+            self.0.insert(id.clone(), owner(&named(api, id).await?));
+        }
+        Ok(())
+    }
+
+    pub(super) fn show(&self, id: &UserId) -> dto::Owner {
+        let unnamed = || dto::Owner { display_name: None, id: Some(id.as_str().to_owned()) };
+        self.0.get(id).cloned().unwrap_or_else(unnamed)
+    }
 }
 
 /// Bytes as the signed numbers of s3s.
@@ -75,11 +93,13 @@ pub(super) fn matching(tags: Tags) -> ETagMatch {
 }
 
 impl Api {
-    /// The bucket of a request, if it is its caller's.
+    /// The bucket of a request, which was found to be allowed.
     pub(super) async fn bucket<T>(&self, request: &s3s::S3Request<T>, name: &str, expected: Option<&str>) -> S3Result<BucketRow> {
-        let caller = caller(request)?;
-        let bucket = self.tables.bucket(&bucket_name(name)?).await?;
-        check_owner(&bucket, &caller, expected)?;
+        let bucket = match known_bucket(request, name) {
+            Some(known) => known.clone(),
+            None => self.tables.bucket(&bucket_name(name)?).await?,
+        };
+        check_owner(&bucket, expected)?;
         Ok(bucket)
     }
 }

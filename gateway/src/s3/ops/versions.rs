@@ -8,9 +8,9 @@ use s3s::dto::{
 use s3s::{S3ErrorCode, S3Request, S3Response, S3Result};
 
 use super::page::{Asked, Names};
-use super::shape::{etag, owner_of, signed, timestamp, version};
+use super::shape::{Owners, etag, signed, timestamp, version};
 use crate::names::VersionId;
-use crate::rows::{ListedObject, ListedVersion, UserRow, Versioning};
+use crate::rows::{ListedObject, ListedVersion, Versioning};
 use crate::s3::Api;
 use crate::s3::access::caller;
 use crate::s3::digest::scope_shown;
@@ -68,9 +68,13 @@ pub(super) async fn list_object_versions(
     let query = VersionQuery { prefix: asked.prefix, delimiter: asked.delimiter, after, after_version, limit: limit as usize };
     let page = api.tables.list_versions(&bucket, &query).await?;
 
+    let mut owners = Owners::known_to(&caller);
+    for shown in &page.versions {
+        owners.add(api, shown.version.owner()).await?;
+    }
     let (mut versions, mut markers) = (Vec::new(), Vec::new());
     for shown in page.versions {
-        match entry(names, shown, &caller) {
+        match entry(names, shown, &owners) {
             Entry::Version(version) => versions.push(version),
             Entry::Marker(marker) => markers.push(marker),
         }
@@ -109,22 +113,22 @@ enum Entry {
     Marker(DeleteMarkerEntry),
 }
 
-fn entry(names: Names, shown: ShownVersion, caller: &UserRow) -> Entry {
+fn entry(names: Names, shown: ShownVersion, owners: &Owners) -> Entry {
     let ShownVersion { key, version, latest } = shown;
     let key = Some(names.show_key(key));
     match version {
-        ListedVersion::Object(id, object) => Entry::Version(live(key, id, latest, object, caller)),
+        ListedVersion::Object(id, object) => Entry::Version(live(key, id, latest, object, owners)),
         ListedVersion::DeleteMarker { version, modified, owner } => Entry::Marker(DeleteMarkerEntry {
             is_latest: Some(latest),
             key,
             last_modified: Some(timestamp(modified)),
-            owner: Some(owner_of(&owner, caller)),
+            owner: Some(owners.show(&owner)),
             version_id: Some(version.to_string()),
         }),
     }
 }
 
-fn live(key: Option<String>, id: VersionId, latest: bool, object: ListedObject, caller: &UserRow) -> ObjectVersion {
+fn live(key: Option<String>, id: VersionId, latest: bool, object: ListedObject, owners: &Owners) -> ObjectVersion {
     let class = object.storage_class.unwrap_or_else(|| ObjectVersionStorageClass::STANDARD.to_owned());
     ObjectVersion {
         checksum_algorithm: object.checksum.map(|(kind, _)| vec![ChecksumAlgorithm::from_static(kind.name())]),
@@ -133,7 +137,7 @@ fn live(key: Option<String>, id: VersionId, latest: bool, object: ListedObject, 
         is_latest: Some(latest),
         key,
         last_modified: Some(timestamp(object.modified)),
-        owner: Some(owner_of(&object.owner, caller)),
+        owner: Some(owners.show(&object.owner)),
         restore_status: None,
         size: Some(signed(object.size)),
         storage_class: Some(ObjectVersionStorageClass::from(class)),

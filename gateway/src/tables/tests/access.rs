@@ -7,7 +7,7 @@ use super::*;
 
 fn key_of(user: &str, given: Option<(&str, &str)>) -> NewKey {
     let given = given.map(|(access_key, secret)| (access_key.to_owned(), Zeroizing::new(secret.to_owned())));
-    NewKey { user: user.to_owned(), display_name: None, given }
+    NewKey { user: user.to_owned(), display_name: None, given, ..NewKey::default() }
 }
 
 #[tokio::test]

@@ -41,7 +41,7 @@ async fn everything_is_there_after_a_restart() {
     let (bucket, row, secret) = {
         let world = World::over(Arc::new(open(&dir).await)).await;
         world.tables.check_master().await.unwrap();
-        let new = NewKey { user: "ann".to_owned(), display_name: None, given: None };
+        let new = NewKey { user: "ann".to_owned(), ..NewKey::default() };
         (world.bucket.clone(), world.put("a").await, world.tables.create_key(&new, 1).await.unwrap())
     };
     let tables = Tables::new(Arc::new(open(&dir).await), world::master(1));

@@ -284,7 +284,7 @@ fn keys_of(rows: Vec<Row>) -> BTreeSet<Bytes> {
 
 pub(super) fn new_bucket(name: &str, owner: &UserId) -> NewBucket {
     let name = BucketName::parse(name).unwrap();
-    NewBucket { name, owner: owner.clone(), region: "us-east-1".to_owned(), object_lock: false, acl: None }
+    NewBucket { name, owner: owner.clone(), region: "us-east-1".to_owned(), object_lock: false, acl: None, ownership: None }
 }
 
 pub(super) fn completion(parts: &[PartRef]) -> Completion {

@@ -77,6 +77,20 @@ impl World {
         Client::new(self.addr, &key.info.access_key, &key.secret)
     }
 
+    /// A user with the id of [`id_of`], named like its e-mail address; `policy` narrows the key.
+    pub(crate) async fn user(&self, name: &str, policy: Option<&str>) -> Client {
+        let new = NewKey {
+            user: name.into(),
+            display_name: Some(format!("The {name}")),
+            user_id: Some(id_of(name)),
+            email: Some(format!("{name}@example.org")),
+            policy: policy.map(str::to_owned),
+            ..NewKey::default()
+        };
+        let key = self.running.as_ref().unwrap().tables().create_key(&new, now_ms()).await.unwrap();
+        Client::new(self.addr, &key.info.access_key, &key.secret)
+    }
+
     /// The keys in the bucket.
     pub(crate) async fn keys(&self) -> Vec<String> {
         let listed = self.client.send(Call::get(&format!("/{BUCKET}?list-type=2"))).await;
@@ -137,8 +151,13 @@ impl Drop for World {
     }
 }
 
+/// The canonical id of a user that [`World::user`] makes.
+pub(crate) fn id_of(name: &str) -> String {
+    format!("{:0<64}", hex::encode(name))
+}
+
 fn new_key(user: &str) -> NewKey {
-    NewKey { user: user.into(), display_name: None, given: None }
+    NewKey { user: user.into(), ..NewKey::default() }
 }
 
 /// Bytes that don't repeat soon.

@@ -1,0 +1,91 @@
+//! What the conditions of policies may ask of a request.
+//!
+//! Source: "Condition keys for Amazon S3" in the Service Authorization Reference, "AWS global condition context keys" in the IAM User
+//! Guide. A key that isn't here has no value.
+
+use std::net::SocketAddr;
+
+use http::{HeaderMap, Uri};
+use nodio_host::clock::now_ms;
+
+use crate::access::Context;
+use crate::rows::{ObjectRow, UserRow};
+use crate::s3::guard::query;
+use crate::s3::headers::text;
+
+/// Headers that are keys by their own name, behind `s3:`.
+const BY_NAME: [&str; 15] = [
+    "x-amz-acl",
+    "x-amz-content-sha256",
+    "x-amz-copy-source",
+    "x-amz-grant-full-control",
+    "x-amz-grant-read",
+    "x-amz-grant-read-acp",
+    "x-amz-grant-write",
+    "x-amz-grant-write-acp",
+    "x-amz-metadata-directive",
+    "x-amz-server-side-encryption",
+    "x-amz-server-side-encryption-aws-kms-key-id",
+    "x-amz-server-side-encryption-customer-algorithm",
+    "x-amz-storage-class",
+    "x-amz-website-redirect-location",
+    "x-amz-object-ownership",
+];
+const UNDER_ANOTHER: [(&str, &str); 5] = [
+    ("referer", "aws:referer"),
+    ("user-agent", "aws:useragent"),
+    ("x-amz-object-lock-mode", "s3:object-lock-mode"),
+    ("x-amz-object-lock-legal-hold", "s3:object-lock-legal-hold"),
+    ("x-amz-object-lock-retain-until-date", "s3:object-lock-retain-until-date"),
+];
+const OF_QUERY: [(&str, &str); 4] =
+    [("prefix", "s3:prefix"), ("delimiter", "s3:delimiter"), ("max-keys", "s3:max-keys"), ("versionId", "s3:versionid")];
+
+/// What is asked for and how.
+pub(super) fn of_request(headers: &HeaderMap, uri: &Uri, peer: Option<SocketAddr>, user: Option<&UserRow>) -> Context {
+    let mut context = Context::default();
+    for name in BY_NAME {
+        add(&mut context, &format!("s3:{name}"), text(headers, name));
+    }
+    for (name, key) in UNDER_ANOTHER {
+        add(&mut context, key, text(headers, name));
+    }
+    let pairs = query::pairs(uri.query().unwrap_or_default()).unwrap_or_default();
+    let of_query = |name: &str| pairs.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str());
+    for (name, key) in OF_QUERY {
+        add(&mut context, key, of_query(name));
+    }
+    if let Some(tags) = text(headers, "x-amz-tagging").and_then(query::pairs) {
+        for (key, value) in tags {
+            context.add(&format!("s3:requestobjecttag/{key}"), value);
+            context.add("s3:requestobjecttagkeys", key);
+        }
+    }
+    if let Some(peer) = peer {
+        context.add("aws:sourceip", peer.ip().to_canonical().to_string());
+    }
+    if let Some(user) = user {
+        let presigned = of_query("X-Amz-Signature").is_some();
+        context.add("aws:username", user.name.clone());
+        context.add("aws:userid", user.id.as_str());
+        context.add("s3:authtype", if presigned { "REST-QUERY-STRING" } else { "REST-HEADER" });
+    }
+    let seconds = now_ms() / 1000;
+    context.add("aws:epochtime", seconds.to_string());
+    context.add("aws:currenttime", seconds.to_string());
+    context.add("aws:securetransport", "false");
+    context
+}
+
+/// The tags of the object asked for.
+pub(super) fn add_object(context: &mut Context, row: &ObjectRow) {
+    for (key, value) in row.live().map_or(&[][..], |live| &live.tags) {
+        context.add(&format!("s3:existingobjecttag/{key}"), value.clone());
+    }
+}
+
+fn add(context: &mut Context, key: &str, value: Option<&str>) {
+    if let Some(value) = value {
+        context.add(key, value);
+    }
+}
