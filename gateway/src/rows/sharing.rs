@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::first_shape;
+use crate::tables::Setting;
 
 /// A bucket's policy, as it was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,3 +35,15 @@ pub(crate) struct PublicAccessBlock {
 }
 
 first_shape!(PolicyText, ObjectOwnership, PublicAccessBlock);
+
+impl Setting for PolicyText {
+    const NAME: &'static str = "policy";
+}
+
+impl Setting for ObjectOwnership {
+    const NAME: &'static str = "ownership";
+}
+
+impl Setting for PublicAccessBlock {
+    const NAME: &'static str = "public-access-block";
+}

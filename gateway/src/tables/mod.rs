@@ -55,7 +55,6 @@ pub(crate) use holdings::{Holding, HoldingPage, PageLimit, RowPlace, Waiting, Wh
 pub(crate) use list::{ListPage, ListQuery, UploadQuery};
 pub(crate) use objects::{Deleted, NewObject};
 pub(crate) use pending::Pending;
-#[allow(unused_imports)]
 pub(crate) use settings::Setting;
 pub(crate) use uploads::NewPart;
 pub(crate) use versions::{ShownVersion, VersionQuery};

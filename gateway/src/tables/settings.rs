@@ -7,23 +7,11 @@ use nodio_meta::row::{Record, RowError, decode, encode};
 use super::plan::Plan;
 use super::{TableError, Tables, keyspace};
 use crate::names::BucketName;
-use crate::rows::{BucketRow, ObjectOwnership, PolicyText, PublicAccessBlock};
+use crate::rows::BucketRow;
 
 /// A record that a bucket's row keeps under a name.
 pub(crate) trait Setting: Record {
     const NAME: &'static str;
-}
-
-impl Setting for PolicyText {
-    const NAME: &'static str = "policy";
-}
-
-impl Setting for ObjectOwnership {
-    const NAME: &'static str = "ownership";
-}
-
-impl Setting for PublicAccessBlock {
-    const NAME: &'static str = "public-access-block";
 }
 
 impl BucketRow {

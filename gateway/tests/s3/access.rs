@@ -1,6 +1,6 @@
 //! Who may do what: ACLs, ownership, policies, public access. "Access control in Amazon S3" in the S3 User Guide.
 
-use crate::common::{Answer, BUCKET, Call, Client, World, id_of};
+use crate::common::{Answer, BUCKET, Call, Client, World, exchange_bytes, id_of};
 
 const ALL_USERS: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
 const USERS: &str = "http://acs.amazonaws.com/groups/global/AuthenticatedUsers";
@@ -192,6 +192,60 @@ async fn an_acl_that_names_nobody_or_nothing_is_refused() {
         assert_eq!(owner.send(both).await.error(), (400, "UnexpectedContent".into()));
         assert_eq!(grants(owner, &target).await, [format!("{me} FULL_CONTROL")]);
     }
+}
+
+#[tokio::test]
+async fn a_document_that_was_changed_on_its_way_is_refused() {
+    let world = World::new().await;
+    let owner = &world.client;
+    let me = owner_id(owner).await;
+    put(owner, "k", "private").await;
+    for target in [bucket(), object("k")] {
+        let call = Call::put(&format!("{target}?acl"), document(&me, &[(ALL_USERS, "READ")]));
+        let digest = call.clone().header("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg==");
+        assert_eq!(owner.send(digest).await.error(), (400, "BadDigest".into()));
+        let (mut request, _) = owner.request(&call);
+        let at = String::from_utf8_lossy(&request).find("READ<").unwrap();
+        request[at] = b'X';
+        assert_eq!(exchange_bytes(world.addr, &request).await.error(), (400, "XAmzContentSHA256Mismatch".into()));
+        assert_eq!(grants(owner, &target).await, [format!("{me} FULL_CONTROL")]);
+    }
+}
+
+#[tokio::test]
+async fn who_does_not_sign_cannot_choose_the_headers_of_the_answer() {
+    let world = World::new().await;
+    put(&world.client, "k", "public-read").await;
+    let call = || Call::get(&format!("{}?response-content-type=text%2Fhtml", object("k")));
+    assert_eq!(world.client.send_unsigned(call()).await.error(), (400, "InvalidRequest".into()));
+    assert_eq!(world.client.send(call()).await.header("content-type"), Some("text/html"));
+}
+
+#[tokio::test]
+async fn every_version_has_an_acl_of_its_own() {
+    let world = World::new().await;
+    let owner = &world.client;
+    let on = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+    ok(&owner.send(Call::put(&format!("{}?versioning", bucket()), on)).await);
+    let mut versions = Vec::new();
+    for body in ["one", "two"] {
+        let made = owner.send(Call::put(&object("k"), body)).await;
+        versions.push(made.header("x-amz-version-id").unwrap().to_owned());
+    }
+    let of = |version: &str| format!("{}?versionId={version}", object("k"));
+    let open = Call::put(&format!("{}&acl", of(&versions[0])), "").header("x-amz-acl", "public-read");
+    ok(&owner.send(open).await);
+    assert_eq!(owner.send_unsigned(Call::get(&of(&versions[0]))).await.body, b"one");
+    denied(&owner.send_unsigned(Call::get(&of(&versions[1]))).await);
+    denied(&owner.send_unsigned(Call::get(&object("k"))).await);
+    assert_eq!(owner.send(Call::get(&format!("{}&acl", of(&versions[0])))).await.all("Grant").len(), 2);
+    ok(&owner.send(Call::put(&format!("{}?acl", object("k")), "").header("x-amz-acl", "public-read")).await);
+    assert_eq!(owner.send_unsigned(Call::get(&object("k"))).await.body, b"two");
+    let listed = owner.send(Call::get(&format!("{}?versions", bucket()))).await;
+    assert_eq!(listed.all("VersionId"), [versions[1].clone(), versions[0].clone()], "setting an ACL makes no version");
+    ok(&owner.send(Call::delete(&object("k"))).await);
+    denied(&owner.send_unsigned(Call::delete(&of(&versions[0]))).await);
+    assert_eq!(owner.send(Call::get(&format!("{}?acl", object("k")))).await.error(), (404, "NoSuchKey".into()));
 }
 
 #[tokio::test]

@@ -180,3 +180,11 @@ fn access_keys() {
 fn master_keys() {
     opens(&MasterRow { fingerprint: [1; 16] }, "0101010101010101010101010101010101");
 }
+
+#[test]
+fn what_is_decided_about_others() {
+    opens(&PolicyText { json: "{}".to_owned() }, "01027b7d");
+    opens(&ObjectOwnership::BucketOwnerEnforced, "0102");
+    let block = PublicAccessBlock { ignore_public_acls: true, restrict_public_buckets: true, ..PublicAccessBlock::default() };
+    opens(&block, "0100010001");
+}

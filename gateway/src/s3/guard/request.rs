@@ -94,11 +94,15 @@ fn check_payload(headers: &HeaderMap, auth: Auth) -> Result<Payload, Refusal> {
     }
 }
 
+/// What is said of an object by a document instead of its bytes.
+const DOCUMENTS_OF_OBJECTS: [&str; 4] = ["acl", "tagging", "retention", "legal-hold"];
+
 fn plan(parts: &Parts, pairs: &[(String, String)], payload: Payload, domains: &Domains) -> Result<Plan, Refusal> {
     if let Payload::Chunked { signed, trailer } = payload {
         return plan_chunked(&parts.headers, signed, trailer);
     }
-    let document = parts.method == Method::POST || parts.method == Method::PUT && !domains.names_object(parts);
+    let about_object = pairs.iter().any(|(name, _)| DOCUMENTS_OF_OBJECTS.contains(&name.as_str()));
+    let document = parts.method == Method::POST || parts.method == Method::PUT && (about_object || !domains.names_object(parts));
     let deletes = pairs.iter().any(|(name, _)| name == "delete");
     if document { plan_document(&parts.headers, deletes).map(Plan::Document) } else { Ok(Plan::Plain) }
 }
@@ -118,7 +122,7 @@ fn plan_chunked(headers: &HeaderMap, signed: bool, trailer: bool) -> Result<Plan
     Ok(Plan::Chunked(Announced { signed, decoded, trailers }))
 }
 
-/// A body that s3s parses: a POST's, and a PUT's to a bucket. On all but DeleteObjects, `x-amz-checksum-*` speaks of an object, not of the document.
+/// A body that s3s parses: a POST's, and a PUT's to a bucket or about an object. On all but DeleteObjects, `x-amz-checksum-*` speaks of an object, not of the document.
 fn plan_document(headers: &HeaderMap, deletes: bool) -> Result<Document, Refusal> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let md5 = headers.get("content-md5").map(|value| parse_md5(value.as_bytes())).transpose()?;

@@ -102,3 +102,32 @@ async fn one_user_name_made_by_many_at_once_is_one_user() {
     let ids: HashSet<_> = made.into_iter().map(|key| key.unwrap().info.user_id).collect();
     assert_eq!(ids.len(), 1);
 }
+
+#[tokio::test]
+async fn users_may_be_given_an_id_and_an_address_that_nobody_else_has() {
+    let tables = World::new().await.tables;
+    let id = "ab".repeat(32);
+    let new = |user: &str, user_id: Option<&str>, email: Option<&str>| NewKey {
+        user: user.to_owned(),
+        user_id: user_id.map(str::to_owned),
+        email: email.map(str::to_owned),
+        ..NewKey::default()
+    };
+    let made = tables.create_key(&new("ann", Some(&id), Some("ann@example.org")), 5).await.unwrap();
+    assert_eq!(made.info.user_id, id);
+    let second = tables.create_key(&new("ann", Some(&id), None), 5).await.unwrap();
+    assert_eq!((second.info.user_id, second.info.access_key == made.info.access_key), (id.clone(), false));
+    let found = tables.user_by_email("Ann@example.org").await.unwrap();
+    assert_eq!(found.map(|user| user.name), Some("ann".into()));
+    for refused in [
+        new("bob", Some(&id), None),
+        new("bob", Some("short"), None),
+        new("bob", Some(&"0".repeat(64)), None),
+        new("bob", None, Some("ANN@example.org")),
+        new("ann", None, Some("other@example.org")),
+        NewKey { policy: Some("{}".into()), ..new("bob", None, None) },
+    ] {
+        assert!(matches!(tables.create_key(&refused, 5).await, Err(TableError::BadAccessKey(_))), "{:?}", refused.user_id);
+    }
+    assert!(tables.user_by_email("nobody@example.org").await.unwrap().is_none());
+}
