@@ -9,10 +9,10 @@ use s3s::{S3ErrorCode, S3Request, S3Response, S3Result};
 use super::grants::{self, Given, group_uri};
 use super::shape::{owner, version};
 use crate::access::Canned;
-use crate::names::UserId;
-use crate::rows::{Acl, BucketRow, Grant, Grantee, ObjectOwnership, Permission, UserRow};
+use crate::names::{ObjectKey, UserId, VersionId};
+use crate::rows::{Acl, BucketRow, Grant, Grantee, ObjectOwnership, ObjectRow, Permission, UserRow};
 use crate::s3::Api;
-use crate::s3::access::{Rules, caller, denied, headers};
+use crate::s3::access::{Rules, caller, denied, headers, take_known_object};
 use crate::s3::error::{fail, no_such_key, object_key};
 
 /// Who owns a new object, and who else may do what with it.
@@ -94,10 +94,14 @@ pub(super) async fn put_bucket_acl(
     Ok(S3Response::new(PutBucketAclOutput::default()))
 }
 
-pub(super) async fn get_object_acl(api: &Api, request: S3Request<GetObjectAclInput>) -> S3Result<S3Response<GetObjectAclOutput>> {
+pub(super) async fn get_object_acl(
+    api: &Api,
+    mut request: S3Request<GetObjectAclInput>,
+) -> S3Result<S3Response<GetObjectAclOutput>> {
     let bucket = api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
     let key = object_key(&request.input.key)?;
-    let row = api.tables.object(&bucket, &key, version(request.input.version_id.as_deref())?).await?;
+    let named = version(request.input.version_id.as_deref())?;
+    let row = seen(api, &mut request, &bucket, &key, named).await?;
     let Some(live) = row.live() else { return Err(no_such_key()) };
     let off = Rules::of(&bucket).ownership == ObjectOwnership::BucketOwnerEnforced;
     let (owner, acl) = if off { (&bucket.owner, None) } else { (&row.owner, live.acl.as_ref()) };
@@ -112,7 +116,7 @@ pub(super) async fn put_object_acl(
     let bucket = api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
     let key = object_key(&request.input.key)?;
     let named = version(request.input.version_id.as_deref())?;
-    let row = api.tables.object(&bucket, &key, named).await?;
+    let row = seen(api, &mut request, &bucket, &key, named).await?;
     if row.live().is_none() {
         return Err(no_such_key());
     }
@@ -127,6 +131,20 @@ pub(super) async fn put_object_acl(
     refuse_public(&rules, acl.as_ref())?;
     api.tables.set_object_acl(&bucket, &key, &row, acl.as_ref()).await?;
     Ok(S3Response::new(PutObjectAclOutput::default()))
+}
+
+/// The very row that access was decided upon, where there was one: another may be there by now that isn't the caller's affair.
+async fn seen<T>(
+    api: &Api,
+    request: &mut S3Request<T>,
+    bucket: &BucketRow,
+    key: &ObjectKey,
+    named: Option<VersionId>,
+) -> S3Result<ObjectRow> {
+    match take_known_object(request) {
+        Some(row) => Ok(row),
+        None => Ok(api.tables.object(bucket, key, named).await?),
+    }
 }
 
 /// The ACL of a new bucket.
