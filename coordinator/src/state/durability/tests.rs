@@ -122,8 +122,9 @@ proptest! {
         prop_assert!(at_least(worsened(&|donor| donor.hidden *= more), 1e-9), "hidden");
         prop_assert!(at_least(worsened(&|donor| donor.losses_per_year *= more), 1e-9), "losses");
         prop_assert!(at_least(worsened(&|donor| donor.live = false), 1e-9), "live");
-        // What still stands at the end of a longer window is a little likelier to be free of hidden damage.
-        prop_assert!(at_least(prospect(k, &donors, days * more * DAY), 1e-3), "window");
+        // What still stands at the end of a longer window is a little likelier to be free of hidden damage: by less than its 5 % times
+        // the 3 % that are lost within the longest window, for each donor that matters.
+        prop_assert!(at_least(prospect(k, &donors, days * more * DAY), 1e-2), "window");
         prop_assert!(before.next_donor <= before.lost_per_year && before.next_parity <= before.lost_per_year);
         for figure in [before.unreadable_now, before.lost_per_year, before.next_donor, before.next_parity] {
             prop_assert!((0.0..=1.0).contains(&figure), "{figure}");
