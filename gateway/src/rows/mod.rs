@@ -12,6 +12,7 @@
 mod access;
 mod bucket;
 mod listed;
+mod locking;
 mod object;
 mod sharing;
 mod upload;
@@ -22,9 +23,10 @@ mod tests;
 pub(crate) use access::{AccessKeyRow, MasterRow, UserRow};
 pub(crate) use bucket::{BucketRow, Versioning};
 pub(crate) use listed::{ListedObject, ListedVersion};
+pub(crate) use locking::{BucketTags, DefaultRetention, RetentionPeriod};
 pub(crate) use object::{
     Acl, ContentHeaders, ETag, Grant, Grantee, InlineRow, LiveObject, Lock, ManifestRow, ObjectBody, ObjectChecksum, ObjectRow,
-    ObjectState, PartPlace, PartRef, Permission, Sse,
+    ObjectState, PartPlace, PartRef, Permission, Retention, RetentionMode, Sse,
 };
 pub(crate) use sharing::{ObjectOwnership, PolicyText, PublicAccessBlock};
 pub(crate) use upload::{UploadRow, UploadedPartRow};

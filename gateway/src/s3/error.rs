@@ -67,6 +67,11 @@ pub(crate) fn object_key(text: &str) -> Result<ObjectKey, S3Error> {
     })
 }
 
+pub(crate) fn malformed_xml() -> S3Error {
+    let message = "The XML you provided was not well-formed or did not validate against our published schema";
+    fail(S3ErrorCode::MalformedXML, message)
+}
+
 pub(crate) fn no_such_key() -> S3Error {
     fail(S3ErrorCode::NoSuchKey, "The specified key does not exist.")
 }
@@ -105,6 +110,12 @@ impl From<TableError> for S3Error {
                 "InvalidBucketState",
                 "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.",
             ),
+            TableError::LockNeedsVersions => fail_as(
+                StatusCode::CONFLICT,
+                "InvalidBucketState",
+                "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration",
+            ),
+            TableError::ObjectLocked => fail(Code::AccessDenied, "Access Denied because object protected by object lock."),
             TableError::NoSuchKey => no_such_key(),
             TableError::NoSuchVersion => fail(Code::NoSuchVersion, "The specified version does not exist."),
             TableError::NoSuchUpload => no_such_upload(),

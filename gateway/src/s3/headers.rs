@@ -4,12 +4,15 @@
 //! not be there.
 
 use http::HeaderMap;
+use nodio_host::clock::now_ms;
 use s3s::dto::{Metadata, ServerSideEncryption};
 use s3s::{S3ErrorCode, S3Result};
 
 use super::error::fail;
-use super::limits::USER_METADATA_BYTES_MAX;
-use crate::rows::{ContentHeaders, Sse};
+use super::limits::{OBJECT_TAGS_MAX, USER_METADATA_BYTES_MAX};
+use super::lock;
+use super::tags::{self, Tags};
+use crate::rows::{ContentHeaders, Lock, Sse};
 
 /// The value of a header, if it is there, not empty, and text.
 pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -29,6 +32,8 @@ pub(crate) struct NewHeaders {
     pub(crate) user_meta: Vec<(String, String)>,
     pub(crate) sse: Sse,
     pub(crate) storage_class: Option<String>,
+    pub(crate) tags: Tags,
+    pub(crate) lock: Lock,
 }
 
 impl NewHeaders {
@@ -40,6 +45,8 @@ impl NewHeaders {
             user_meta: user_meta(metadata)?,
             sse: sse(headers)?,
             storage_class: storage_class(headers)?,
+            tags: tags::of_header(text(headers, "x-amz-tagging").unwrap_or_default(), OBJECT_TAGS_MAX)?,
+            lock: lock::of_headers(headers, now_ms())?,
         })
     }
 }
@@ -123,21 +130,12 @@ fn not_implemented(what: &str) -> s3s::S3Error {
 /// Refuses what would have to be kept for, or done to, a new object and isn't built.
 fn refuse_unbuilt(headers: &HeaderMap) -> S3Result<()> {
     refuse_customer_keys(headers)?;
-    const UNBUILT: [&str; 6] = [
-        "x-amz-object-lock-mode",
-        "x-amz-object-lock-retain-until-date",
-        "x-amz-object-lock-legal-hold",
-        "x-amz-server-side-encryption-aws-kms-key-id",
-        "x-amz-server-side-encryption-context",
-        "x-amz-write-offset-bytes",
-    ];
+    const UNBUILT: [&str; 3] =
+        ["x-amz-server-side-encryption-aws-kms-key-id", "x-amz-server-side-encryption-context", "x-amz-write-offset-bytes"];
     for name in UNBUILT {
         if text(headers, name).is_some() {
             return Err(not_implemented(name));
         }
-    }
-    if text(headers, "x-amz-tagging").is_some() {
-        return Err(not_implemented("x-amz-tagging"));
     }
     Ok(())
 }
@@ -184,14 +182,12 @@ mod tests {
         for (name, value) in [
             ("x-amz-server-side-encryption-customer-algorithm", "AES256"),
             ("x-amz-server-side-encryption", "aws:kms"),
-            ("x-amz-object-lock-mode", "GOVERNANCE"),
-            ("x-amz-tagging", "a=b"),
+            ("x-amz-write-offset-bytes", "5"),
         ] {
             assert_eq!(code(&[(name, value)]), "NotImplemented", "{name}");
         }
         assert_eq!(code(&[("x-amz-server-side-encryption", "AES256")]), "taken");
         assert_eq!(code(&[("x-amz-server-side-encryption", "ROT13")]), "InvalidEncryptionAlgorithmError");
-        assert_eq!(code(&[("x-amz-tagging", "")]), "taken");
     }
 
     #[test]

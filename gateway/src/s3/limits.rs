@@ -36,6 +36,11 @@ pub(crate) const PAGE_MAX: i32 = 1_000;
 pub(crate) const BUCKETS_PAGE_MAX: i32 = 10_000;
 /// User metadata, names and values, bytes.
 pub(crate) const USER_METADATA_BYTES_MAX: usize = 2 * 1024;
+/// Tags of an object and of a bucket ("Object tagging" and "Bucket tagging" in the S3 User Guide).
+pub(crate) const OBJECT_TAGS_MAX: usize = 10;
+pub(crate) const BUCKET_TAGS_MAX: usize = 50;
+pub(crate) const TAG_KEY_CHARS_MAX: usize = 128;
+pub(crate) const TAG_VALUE_CHARS_MAX: usize = 256;
 /// `Retry-After` of a 503, seconds.
 pub(crate) const RETRY_AFTER_S: u32 = 2;
 /// Uploads aborted between two looks when their bucket is deleted.

@@ -17,8 +17,10 @@ mod headers;
 mod hosts;
 mod lenient;
 pub(crate) mod limits;
+mod lock;
 mod ops;
 mod range;
+mod tags;
 
 use std::sync::{Arc, OnceLock};
 

@@ -16,6 +16,10 @@ pub enum TableError {
     BucketNotEmpty,
     #[error("a bucket with Object Lock keeps its versions")]
     LockedBucket,
+    #[error("Object Lock is for buckets that keep versions")]
+    LockNeedsVersions,
+    #[error("a lock keeps the version as it is")]
+    ObjectLocked,
     #[error("there is no such key")]
     NoSuchKey,
     #[error("there is no such version")]

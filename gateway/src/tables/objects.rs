@@ -11,7 +11,10 @@ use nodio_wire::{PartId, UnixMs};
 use super::plan::Plan;
 use super::{Precondition, TableError, Tables, keyspace};
 use crate::names::{ObjectKey, ObjectUid, UserId, VersionId};
-use crate::rows::{BucketRow, ETag, InlineRow, LiveObject, ManifestRow, ObjectBody, ObjectRow, ObjectState, PartRef, Versioning};
+use crate::rows::{
+    BucketRow, DefaultRetention, ETag, InlineRow, LiveObject, ManifestRow, ObjectBody, ObjectRow, ObjectState, PartRef,
+    Versioning,
+};
 
 /// Versions of one key looked at in one scan for the null version.
 const SCAN_ROWS: usize = 100;
@@ -168,7 +171,7 @@ impl Tables {
     /// speaks of the version named, else of the newest.
     ///
     /// # Errors
-    /// [`TableError::NoSuchBucket`]; what `precondition` refuses.
+    /// [`TableError::NoSuchBucket`]; [`TableError::ObjectLocked`]; what `precondition` refuses.
     pub(crate) async fn delete_object(
         &self,
         bucket: &BucketRow,
@@ -177,6 +180,32 @@ impl Tables {
         precondition: &Precondition,
         now: UnixMs,
     ) -> Result<Deleted, TableError> {
+        self.delete(bucket, key, version, precondition, (now, false)).await
+    }
+
+    /// The same, also of what is retained in governance mode.
+    ///
+    /// # Errors
+    /// As [`Tables::delete_object`].
+    pub(crate) async fn delete_past_governance(
+        &self,
+        bucket: &BucketRow,
+        key: &ObjectKey,
+        version: Option<VersionId>,
+        precondition: &Precondition,
+        now: UnixMs,
+    ) -> Result<Deleted, TableError> {
+        self.delete(bucket, key, version, precondition, (now, true)).await
+    }
+
+    async fn delete(
+        &self,
+        bucket: &BucketRow,
+        key: &ObjectKey,
+        version: Option<VersionId>,
+        precondition: &Precondition,
+        (now, past_governance): (UnixMs, bool),
+    ) -> Result<Deleted, TableError> {
         self.change(|| async {
             let slot = self.slot(bucket, key).await?;
             match (version, slot.bucket.versioning) {
@@ -184,7 +213,7 @@ impl Tables {
                     precondition.check(slot.etag())?;
                     self.delete_by_marker(&slot, now).await
                 }
-                (version, _) => self.delete_version(&slot, version, precondition, now).await,
+                (version, _) => self.delete_version(&slot, version, precondition, (now, past_governance)).await,
             }
         })
         .await
@@ -209,13 +238,16 @@ impl Tables {
         slot: &Slot<'_>,
         version: Option<VersionId>,
         precondition: &Precondition,
-        now: UnixMs,
+        (now, past_governance): (UnixMs, bool),
     ) -> Result<Outcome<Deleted>, TableError> {
         let old = self.version_in(slot, version.unwrap_or(VersionId::Null)).await?;
         precondition.check(old.as_ref().and_then(|old| old.row.live()).map(|live| &live.etag))?;
         let Some(old) = old else {
             return Ok(Outcome::Done(Deleted { existed: false, delete_marker: false, version }));
         };
+        if old.row.live().is_some_and(|live| live.lock.holds(now, past_governance)) {
+            return Err(TableError::ObjectLocked);
+        }
         let mut plan = Plan::default();
         slot.plan_checks(&mut plan);
         self.plan_version_end(&mut plan, &old, &HashSet::new(), now).await?;
@@ -231,7 +263,7 @@ impl Tables {
     }
 
     /// Plans `row` as the newest version, with the checks it was decided upon and the end of the version it replaces. Sets its version.
-    /// Parts in `keep` get another reference in the same plan.
+    /// Parts in `keep` get another reference in the same plan. What doesn't say how long it is retained gets the bucket's default.
     pub(super) async fn plan_version(
         &self,
         plan: &mut Plan,
@@ -249,6 +281,10 @@ impl Tables {
         }
         let order = slot.next_order(row.modified);
         row.version = slot.next_version(order);
+        if let (true, ObjectState::Live(live)) = (slot.bucket.object_lock, &mut row.state) {
+            let default = slot.bucket.setting::<DefaultRetention>()?.map(|default| default.from(row.modified));
+            live.lock.retention = live.lock.retention.or(default);
+        }
         plan.put(keyspace::object(slot.bucket.id, slot.key, order), &row);
         Ok(row)
     }

@@ -1,12 +1,13 @@
 //! Versions: switched on and off by the bucket, and listed, each of them.
 
 use nodio_meta::Outcome;
+use nodio_wire::UnixMs;
 
 use super::plan::Plan;
 use super::walk::{Marker, Rows, Start, Walk};
 use super::{TableError, Tables, keyspace};
 use crate::names::{BucketName, ObjectKey, VersionId};
-use crate::rows::{Acl, BucketRow, ListedVersion, ObjectRow, ObjectState, Versioning};
+use crate::rows::{BucketRow, DefaultRetention, ListedVersion, LiveObject, ObjectRow, ObjectState, Retention, Versioning};
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct VersionQuery {
@@ -51,28 +52,66 @@ impl Tables {
         .await
     }
 
-    /// Gives a version another ACL; nothing else about it changes.
+    /// Changes what is said of a version, and nothing of its bytes; `change` may be asked more than once.
     ///
     /// # Errors
-    /// [`TableError::NoSuchKey`] if it was replaced or deleted meanwhile.
-    pub(crate) async fn set_object_acl(
+    /// [`TableError::NoSuchKey`] if `seen` was replaced or deleted meanwhile; what `change` refuses.
+    pub(crate) async fn change_object(
         &self,
         bucket: &BucketRow,
         key: &ObjectKey,
         seen: &ObjectRow,
-        acl: Option<&Acl>,
+        change: impl Fn(&mut LiveObject) -> Result<(), TableError>,
     ) -> Result<(), TableError> {
-        self.change(|| async {
+        let change = &change;
+        self.change(|| async move {
             let found = self.version(bucket, key, seen.version).await?.filter(|found| found.row.uid == seen.uid);
-            let found = found.ok_or(TableError::NoSuchKey)?;
-            let mut row = found.row;
-            if let ObjectState::Live(live) = &mut row.state {
-                live.acl = acl.cloned();
+            let mut found = found.ok_or(TableError::NoSuchKey)?;
+            if let ObjectState::Live(live) = &mut found.row.state {
+                change(live)?;
             }
             let mut plan = Plan::default();
             plan.at(found.key.clone(), found.version);
-            plan.put(found.key, &row);
+            plan.put(found.key, &found.row);
             Ok(Outcome::Commit(plan.into_commit(), ()))
+        })
+        .await
+    }
+
+    /// Gives a version another lock, unless the one it has forbids that.
+    ///
+    /// # Errors
+    /// [`TableError::ObjectLocked`]; as [`Tables::change_object`].
+    pub(crate) async fn set_retention(
+        &self,
+        bucket: &BucketRow,
+        key: &ObjectKey,
+        seen: &ObjectRow,
+        next: Option<Retention>,
+        (now, past_governance): (UnixMs, bool),
+    ) -> Result<(), TableError> {
+        self.change_object(bucket, key, seen, |live| {
+            if live.lock.retention.is_some_and(|old| !old.may_become(next.as_ref(), now, past_governance)) {
+                return Err(TableError::ObjectLocked);
+            }
+            live.lock.retention = next;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Switches Object Lock on, with what new versions get; it is never switched off again.
+    ///
+    /// # Errors
+    /// [`TableError::NoSuchBucket`]; [`TableError::LockNeedsVersions`].
+    pub(crate) async fn set_object_lock(&self, name: &BucketName, default: Option<&DefaultRetention>) -> Result<(), TableError> {
+        self.change_bucket(name, |row| {
+            if row.versioning != Versioning::Enabled {
+                return Err(TableError::LockNeedsVersions);
+            }
+            row.object_lock = true;
+            row.set(default);
+            Ok(())
         })
         .await
     }

@@ -63,7 +63,7 @@ impl Rules {
 #[derive(Clone)]
 pub(crate) struct Judge {
     pub(super) caller: Caller,
-    pub(super) bypasses_retention: bool,
+    pub(crate) bypasses_retention: bool,
     request: Arc<(HeaderMap, Uri, Option<SocketAddr>)>,
 }
 

@@ -7,6 +7,7 @@
 //! Promises: nothing is held of a body but one frame (one chunk, where chunks are signed); a body that is cut, malformed or too slow
 //! never ends as if it were whole; no answer leaves without `x-amz-request-id`, no error without Code, Message and Resource.
 
+mod bare_tag;
 mod body;
 mod chunked;
 mod ids;
@@ -77,6 +78,7 @@ impl Guard {
             Ok(plan) => plan,
             Err(refusal) => return refusal.into_response(ids, resource),
         };
+        let bares_tag = bare_tag::is_wanted(&parts);
         let watch = Watch::default();
         let request = Request::from_parts(parts, body::watched(incoming, plan, watch.clone()));
         let response = match Box::pin(self.inner.call(request)).await {
@@ -84,6 +86,7 @@ impl Guard {
             Err(_) => internal_error().into_response(ids, resource),
         };
         match watch.fault() {
+            _ if !is_error(response.status()) && bares_tag => bare_tag::bared(response),
             _ if !is_error(response.status()) => response,
             Some(fault) => fault.into_response(ids, resource),
             None => refusal::complete(response, ids, resource),

@@ -10,7 +10,7 @@ use super::grants::{self, Given, group_uri};
 use super::shape::{owner, version};
 use crate::access::Canned;
 use crate::names::{ObjectKey, UserId, VersionId};
-use crate::rows::{Acl, BucketRow, Grant, Grantee, ObjectOwnership, ObjectRow, Permission, UserRow};
+use crate::rows::{Acl, BucketRow, Grant, Grantee, LiveObject, ObjectOwnership, ObjectRow, Permission, UserRow};
 use crate::s3::Api;
 use crate::s3::access::{Rules, caller, denied, headers, take_known_object};
 use crate::s3::error::{fail, no_such_key, object_key};
@@ -129,12 +129,16 @@ pub(super) async fn put_object_acl(
     }
     let acl = given.acl(&row.owner, &bucket.owner);
     refuse_public(&rules, acl.as_ref())?;
-    api.tables.set_object_acl(&bucket, &key, &row, acl.as_ref()).await?;
+    let set = |live: &mut LiveObject| {
+        live.acl.clone_from(&acl);
+        Ok(())
+    };
+    api.tables.change_object(&bucket, &key, &row, set).await?;
     Ok(S3Response::new(PutObjectAclOutput::default()))
 }
 
 /// The very row that access was decided upon, where there was one: another may be there by now that isn't the caller's affair.
-async fn seen<T>(
+pub(super) async fn seen<T>(
     api: &Api,
     request: &mut S3Request<T>,
     bucket: &BucketRow,

@@ -66,8 +66,8 @@ pub(super) async fn create_bucket(api: &Api, request: S3Request<CreateBucketInpu
     let input = request.input;
     let constraint = input.create_bucket_configuration.and_then(|configuration| configuration.location_constraint);
     check_constraint(constraint.as_ref().map(BucketLocationConstraint::as_str), &api.region)?;
-    let new =
-        NewBucket { name, owner: caller.id.clone(), region: api.region.to_string(), object_lock: false, acl, ownership: asked };
+    let object_lock = input.object_lock_enabled_for_bucket == Some(true);
+    let new = NewBucket { name, owner: caller.id.clone(), region: api.region.to_string(), object_lock, acl, ownership: asked };
     match api.tables.create_bucket(new.clone(), now_ms()).await {
         Ok(_) => {}
         // In us-east-1, and only there, S3 answers as it did before there were other regions. Access is not changed on the way.
@@ -83,9 +83,6 @@ pub(super) async fn create_bucket(api: &Api, request: S3Request<CreateBucketInpu
 
 fn refuse_unbuilt(input: &CreateBucketInput) -> S3Result<()> {
     let not_implemented = |what: &str| Err(fail(S3ErrorCode::NotImplemented, format!("{what} is not implemented")));
-    if input.object_lock_enabled_for_bucket == Some(true) {
-        return not_implemented("Object Lock");
-    }
     let configuration = input.create_bucket_configuration.as_ref();
     if configuration.is_some_and(|configuration| configuration.bucket.is_some() || configuration.location.is_some()) {
         return not_implemented("Directory buckets");

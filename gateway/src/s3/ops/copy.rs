@@ -5,11 +5,13 @@ use http::HeaderMap;
 use nodio_host::clock::now_ms;
 use s3s::dto::{
     CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopyPartResult, CopySource as Named, MetadataDirective,
-    UploadPartCopyInput, UploadPartCopyOutput,
+    TaggingDirective, UploadPartCopyInput, UploadPartCopyOutput,
 };
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
 use super::acl;
+use super::get::whole_shown;
+use super::locks::check_asked;
 use super::part::{self, Target};
 use super::shape::{etag, precondition, shown_version, timestamp, version};
 use crate::access::Action;
@@ -68,16 +70,20 @@ pub(super) async fn copy_object(api: &Api, mut request: S3Request<CopyObjectInpu
     let key = object_key(&request.input.key)?;
     let metadata = request.input.metadata.take();
     let new = NewHeaders::read(headers(&request), metadata)?;
-    let replace = replaces(request.input.metadata_directive.as_ref())?;
+    check_asked(&request, &target, key.as_str(), &new.lock)?;
+    let directives = Replaced {
+        metadata: replaces(request.input.metadata_directive.as_ref().map(MetadataDirective::as_str))?,
+        tags: replaces(request.input.tagging_directive.as_ref().map(TaggingDirective::as_str))?,
+    };
     let condition = precondition(headers(&request))?;
     let kind = text(headers(&request), "x-amz-checksum-algorithm").map(parse_kind).transpose()?;
     let shared = acl::of_new_object(api, &request, &target).await?;
     for _ in 0..LOOKUPS {
         let expected = request.input.expected_source_bucket_owner.as_deref();
         let source = find_source(api, &request, &request.input.copy_source, expected).await?;
-        check_copy(&source, &target, &key, replace, headers(&request))?;
+        check_copy(&source, &target, &key, directives.metadata, headers(&request))?;
         let checksum = checksum_for(api, &source, kind).await?;
-        let mut live = new_live(&source, new.clone(), replace, checksum);
+        let mut live = new_live(&source, new.clone(), directives, checksum);
         live.acl = shared.acl.clone();
         let object = NewObject { uid: ObjectUid::new(now_ms()), owner: shared.owner.clone(), live, inline: None };
         let from = CopySource { bucket: &source.bucket, key: &source.key, row: &source.row };
@@ -90,8 +96,15 @@ pub(super) async fn copy_object(api: &Api, mut request: S3Request<CopyObjectInpu
     Err(TableError::SourceChanged.into())
 }
 
-fn replaces(directive: Option<&MetadataDirective>) -> S3Result<bool> {
-    match directive.map(MetadataDirective::as_str) {
+/// What of a copy is the request's instead of the source's.
+#[derive(Debug, Clone, Copy)]
+struct Replaced {
+    metadata: bool,
+    tags: bool,
+}
+
+fn replaces(directive: Option<&str>) -> S3Result<bool> {
+    match directive {
         None | Some(MetadataDirective::COPY) => Ok(false),
         Some(MetadataDirective::REPLACE) => Ok(true),
         Some(_) => Err(invalid_argument("Unknown metadata directive.")),
@@ -126,36 +139,32 @@ async fn checksum_for(api: &Api, source: &Source, kind: Option<ChecksumKind>) ->
     Ok(Some(ObjectChecksum { checksum: hasher.finish(), scope: ChecksumScope::FullObject }))
 }
 
-/// S3 keeps the metadata unless told otherwise; storage class, redirect and encryption are always the request's own.
-fn new_live(source: &Source, new: NewHeaders, replace: bool, checksum: Option<ObjectChecksum>) -> LiveObject {
+/// S3 keeps metadata and tags unless told otherwise; storage class, redirect, lock and encryption are always the request's own.
+fn new_live(source: &Source, new: NewHeaders, directives: Replaced, checksum: Option<ObjectChecksum>) -> LiveObject {
     let from = source.live.clone();
     let redirect = new.headers.website_redirect.clone();
-    let mut headers = if replace { new.headers } else { from.headers };
+    let mut headers = if directives.metadata { new.headers } else { from.headers };
     headers.website_redirect = redirect;
     LiveObject {
         headers,
-        user_meta: if replace { new.user_meta } else { from.user_meta },
+        user_meta: if directives.metadata { new.user_meta } else { from.user_meta },
         sse: new.sse,
         storage_class: new.storage_class,
         checksum,
         acl: None,
-        lock: Default::default(),
+        lock: new.lock,
         // Size, tag and body are taken from the source when the copy is made.
         size: from.size,
         etag: from.etag,
-        tags: from.tags,
+        tags: if directives.tags { new.tags } else { from.tags },
         body: ObjectBody::Empty,
     }
 }
 
 fn answer(target: &BucketRow, row: &ObjectRow, source: &Source) -> CopyObjectOutput {
     let checksum = row.live().and_then(|live| live.checksum.as_ref());
-    let shown = match (checksum, row.live().and_then(|live| live.etag.parts)) {
-        (Some(ObjectChecksum { checksum, scope: ChecksumScope::Composite }), Some(parts)) => {
-            Shown::text(checksum.kind, format!("{}-{parts}", checksum.to_base64()))
-        }
-        (checksum, _) => Shown::of(checksum.map(|checksum| &checksum.checksum)),
-    };
+    let parts = row.live().and_then(|live| live.etag.parts);
+    let shown = checksum.map_or_else(Shown::default, |kept| whole_shown(&kept.checksum, kept.scope, parts));
     let result = CopyObjectResult {
         checksum_crc32: shown.crc32,
         checksum_crc32c: shown.crc32c,

@@ -9,12 +9,12 @@ use s3s::dto::{
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
 use super::shape::{matching, version};
-use crate::names::VersionId;
+use crate::names::{ObjectKey, VersionId};
 use crate::rows::BucketRow;
 use crate::s3::Api;
 use crate::s3::access::{Judge, Rules, headers, judge};
 use crate::s3::conditional::Tags;
-use crate::s3::error::{fail, object_key};
+use crate::s3::error::{fail, malformed_xml, object_key};
 use crate::s3::headers::text;
 use crate::s3::limits::{DELETE_CONCURRENCY, DELETE_KEYS_MAX};
 use crate::tables::{Deleted, Precondition, TableError};
@@ -28,7 +28,8 @@ pub(super) async fn delete_object(api: &Api, request: S3Request<DeleteObjectInpu
     let key = object_key(&input.key)?;
     let if_match = text(headers(&request), "if-match").map(Tags::parse).map(matching);
     let condition = Precondition { if_match, if_none_match: None };
-    let deleted = api.tables.delete_object(&bucket, &key, version(input.version_id.as_deref())?, &condition, now_ms()).await?;
+    let named = version(input.version_id.as_deref())?;
+    let deleted = delete(api, judge(&request)?, &bucket, &key, named, &condition).await?;
     let output = DeleteObjectOutput {
         delete_marker: deleted.delete_marker.then_some(true),
         request_charged: None,
@@ -46,8 +47,7 @@ pub(super) async fn delete_objects(
     let rules = Rules::of(&bucket);
     let delete = request.input.delete;
     if delete.objects.is_empty() || delete.objects.len() > DELETE_KEYS_MAX {
-        let message = "The XML you provided was not well-formed or did not validate against our published schema";
-        return Err(fail(S3ErrorCode::MalformedXML, message));
+        return Err(malformed_xml());
     }
     let quiet = delete.quiet == Some(true);
     let work = delete.objects.into_iter().map(|object| delete_one(api, (&judge, &rules), &bucket, object));
@@ -101,9 +101,24 @@ async fn try_delete(
     judge.must_delete(bucket, rules, key.as_str(), named.is_some())?;
     let if_match = object.e_tag.as_ref().map(|etag| matching(Tags::parse(etag.value())));
     let condition = Precondition { if_match, if_none_match: None };
-    match api.tables.delete_object(bucket, &key, named, &condition, now_ms()).await {
+    match delete(api, judge, bucket, &key, named, &condition).await {
         Ok(deleted) => Ok((named, deleted)),
         Err(TableError::NoSuchVersion) => Ok((named, Deleted { existed: false, delete_marker: false, version: named })),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Past governance retention if the caller asked for that, which was judged before.
+async fn delete(
+    api: &Api,
+    judge: &Judge,
+    bucket: &BucketRow,
+    key: &ObjectKey,
+    named: Option<VersionId>,
+    condition: &Precondition,
+) -> Result<Deleted, TableError> {
+    match judge.bypasses_retention {
+        true => api.tables.delete_past_governance(bucket, key, named, condition, now_ms()).await,
+        false => api.tables.delete_object(bucket, key, named, condition, now_ms()).await,
     }
 }

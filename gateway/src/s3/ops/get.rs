@@ -1,12 +1,12 @@
-//! GetObject, HeadObject, GetObjectTagging.
+//! GetObject, HeadObject.
 
 use std::ops::Range;
 
 use http::header::{ETAG, EXPIRES, LAST_MODIFIED};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use s3s::dto::{
-    GetObjectInput, GetObjectOutput, GetObjectTaggingInput, GetObjectTaggingOutput, HeadObjectInput, HeadObjectOutput, Metadata,
-    StorageClass, Tag, Timestamp, TimestampFormat,
+    GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, Metadata, ObjectLockLegalHoldStatus, ObjectLockMode,
+    StorageClass, Timestamp, TimestampFormat,
 };
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
@@ -22,6 +22,7 @@ use crate::s3::digest::{Shown, scope_shown};
 use crate::s3::error::{fail, fail_as, internal, invalid_argument, no_such_key, object_key, precondition_failed};
 use crate::s3::headers::{encryption_shown, refuse_customer_keys, text};
 use crate::s3::limits::PARTS_MAX;
+use crate::s3::lock;
 use crate::s3::range::Asked;
 use crate::tables::TableError;
 
@@ -88,6 +89,14 @@ async fn find(api: &Api, bucket: &BucketRow, key: &ObjectKey, wanted: &Wanted, s
     Ok(Found { row, live, parts, range, partial, checksum, by_part: wanted.part.is_some() })
 }
 
+/// An object's checksum; a composite one says of how many parts it is.
+pub(super) fn whole_shown(checksum: &Checksum, scope: ChecksumScope, parts: Option<u16>) -> Shown {
+    match (scope, parts) {
+        (ChecksumScope::Composite, Some(parts)) => Shown::text(checksum.kind, format!("{}-{parts}", checksum.to_base64())),
+        _ => Shown::of(Some(checksum)),
+    }
+}
+
 /// What a reader may see.
 struct Sight {
     known: Option<ObjectRow>,
@@ -100,7 +109,7 @@ impl Sight {
     }
 }
 
-fn delete_marker(row: &ObjectRow, named: bool) -> S3Error {
+pub(super) fn delete_marker(row: &ObjectRow, named: bool) -> S3Error {
     let mut error = if named {
         fail(S3ErrorCode::MethodNotAllowed, "The specified method is not allowed against this resource.")
     } else {
@@ -198,19 +207,32 @@ impl Found {
         self.live.etag.parts.filter(|_| self.by_part).map(i32::from)
     }
 
-    /// A whole composite checksum says of how many parts it is.
     fn shown_checksum(&self) -> Shown {
-        let Some((checksum, scope)) = &self.checksum else { return Shown::default() };
-        match (scope, self.live.etag.parts) {
-            (ChecksumScope::Composite, Some(parts)) if !self.by_part => {
-                Shown::text(checksum.kind, format!("{}-{parts}", checksum.to_base64()))
-            }
-            _ => Shown::of(Some(checksum)),
+        match &self.checksum {
+            None => Shown::default(),
+            Some((checksum, _)) if self.by_part => Shown::of(Some(checksum)),
+            Some((checksum, scope)) => whole_shown(checksum, *scope, self.live.etag.parts),
         }
     }
 
     fn storage_class(&self) -> Option<StorageClass> {
         self.live.storage_class.clone().map(StorageClass::from)
+    }
+
+    fn tag_count(&self) -> Option<i32> {
+        i32::try_from(self.live.tags.len()).ok().filter(|count| *count > 0)
+    }
+
+    fn legal_hold(&self) -> Option<ObjectLockLegalHoldStatus> {
+        self.live.lock.legal_hold.then(|| lock::hold_shown(true))
+    }
+
+    fn lock_mode(&self) -> Option<ObjectLockMode> {
+        self.live.lock.retention.map(|retention| ObjectLockMode::from(lock::mode_shown(retention.mode).as_str().to_owned()))
+    }
+
+    fn retained_until(&self) -> Option<Timestamp> {
+        self.live.lock.retention.map(|retention| lock::date_shown(retention.until))
     }
 
     fn metadata(&self) -> Option<Metadata> {
@@ -222,7 +244,7 @@ impl Found {
     }
 
     /// `Expires` goes back as it came, date or not.
-    fn expires(&self) -> Option<(http::HeaderName, HeaderValue)> {
+    fn expires(&self) -> Option<(HeaderName, HeaderValue)> {
         let text = self.live.headers.expires.as_deref()?;
         Some((EXPIRES, HeaderValue::from_bytes(text.as_bytes()).ok()?))
     }
@@ -308,9 +330,13 @@ fn answer_get(
         e_tag: Some(etag(&found.live.etag)),
         last_modified: Some(timestamp(found.row.modified)),
         metadata: found.metadata(),
+        object_lock_legal_hold_status: found.legal_hold(),
+        object_lock_mode: found.lock_mode(),
+        object_lock_retain_until_date: found.retained_until(),
         parts_count: found.parts_count(),
         server_side_encryption: encryption_shown(),
         storage_class: found.storage_class(),
+        tag_count: found.tag_count(),
         version_id: shown_version(bucket, &found.row),
         website_redirect_location: stored.website_redirect,
         ..GetObjectOutput::default()
@@ -356,6 +382,9 @@ fn answer_head(found: &Found, bucket: &BucketRow, input: &HeadObjectInput) -> S3
         expires: input.response_expires.clone(),
         last_modified: Some(timestamp(found.row.modified)),
         metadata: found.metadata(),
+        object_lock_legal_hold_status: found.legal_hold(),
+        object_lock_mode: found.lock_mode(),
+        object_lock_retain_until_date: found.retained_until(),
         parts_count: found.parts_count(),
         server_side_encryption: encryption_shown(),
         storage_class: found.storage_class(),
@@ -365,22 +394,7 @@ fn answer_head(found: &Found, bucket: &BucketRow, input: &HeadObjectInput) -> S3
     };
     let overridden: Option<&Timestamp> = input.response_expires.as_ref();
     let expires = found.expires().filter(|_| overridden.is_none());
-    S3Response::with_headers(output, HeaderMap::from_iter(expires))
-}
-
-/// Tags can't be set yet, and so there are none; aws-cli asks before it copies.
-pub(super) async fn get_object_tagging(
-    api: &Api,
-    request: S3Request<GetObjectTaggingInput>,
-) -> S3Result<S3Response<GetObjectTaggingOutput>> {
-    let bucket = api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
-    let key = object_key(&request.input.key)?;
-    let wanted = version(request.input.version_id.as_deref())?;
-    let row = api.tables.object(&bucket, &key, wanted).await?;
-    let Some(live) = row.live() else { return Err(delete_marker(&row, wanted.is_some())) };
-    let tag = |(key, value): &(String, String)| Tag { key: Some(key.clone()), value: Some(value.clone()) };
-    Ok(S3Response::new(GetObjectTaggingOutput {
-        tag_set: live.tags.iter().map(tag).collect(),
-        version_id: shown_version(&bucket, &row),
-    }))
+    // s3s knows this header for GetObject only.
+    let tags = found.tag_count().map(|count| (HeaderName::from_static("x-amz-tagging-count"), HeaderValue::from(count)));
+    S3Response::with_headers(output, HeaderMap::from_iter(expires.into_iter().chain(tags)))
 }

@@ -1,6 +1,7 @@
 //! The operations, one file per family, and the flat table that hands them to s3s. What isn't in the table answers NotImplemented.
 
 mod acl;
+mod attributes;
 mod body;
 mod buckets;
 mod copy;
@@ -8,12 +9,14 @@ mod delete;
 mod get;
 mod grants;
 mod list;
+mod locks;
 mod multipart;
 mod page;
 mod part;
 mod put;
 mod shape;
 mod sharing;
+mod tagging;
 mod versions;
 
 use async_trait::async_trait;
@@ -44,7 +47,19 @@ operations! {
     versions::get_bucket_versioning(GetBucketVersioningInput) -> GetBucketVersioningOutput;
     get::get_object(GetObjectInput) -> GetObjectOutput;
     get::head_object(HeadObjectInput) -> HeadObjectOutput;
-    get::get_object_tagging(GetObjectTaggingInput) -> GetObjectTaggingOutput;
+    attributes::get_object_attributes(GetObjectAttributesInput) -> GetObjectAttributesOutput;
+    tagging::get_object_tagging(GetObjectTaggingInput) -> GetObjectTaggingOutput;
+    tagging::put_object_tagging(PutObjectTaggingInput) -> PutObjectTaggingOutput;
+    tagging::delete_object_tagging(DeleteObjectTaggingInput) -> DeleteObjectTaggingOutput;
+    tagging::get_bucket_tagging(GetBucketTaggingInput) -> GetBucketTaggingOutput;
+    tagging::put_bucket_tagging(PutBucketTaggingInput) -> PutBucketTaggingOutput;
+    tagging::delete_bucket_tagging(DeleteBucketTaggingInput) -> DeleteBucketTaggingOutput;
+    locks::get_object_lock_configuration(GetObjectLockConfigurationInput) -> GetObjectLockConfigurationOutput;
+    locks::put_object_lock_configuration(PutObjectLockConfigurationInput) -> PutObjectLockConfigurationOutput;
+    locks::get_object_retention(GetObjectRetentionInput) -> GetObjectRetentionOutput;
+    locks::put_object_retention(PutObjectRetentionInput) -> PutObjectRetentionOutput;
+    locks::get_object_legal_hold(GetObjectLegalHoldInput) -> GetObjectLegalHoldOutput;
+    locks::put_object_legal_hold(PutObjectLegalHoldInput) -> PutObjectLegalHoldOutput;
     put::put_object(PutObjectInput) -> PutObjectOutput;
     copy::copy_object(CopyObjectInput) -> CopyObjectOutput;
     copy::upload_part_copy(UploadPartCopyInput) -> UploadPartCopyOutput;

@@ -10,11 +10,12 @@ use s3s::dto::{
 use s3s::{S3ErrorCode, S3Request, S3Response, S3Result};
 
 use super::acl;
+use super::locks::check_asked;
 use super::page::{Asked, Names, given};
 use super::shape::{Owners, etag, precondition, shown_version, timestamp, upload};
 use crate::checksum::{Checksum, ChecksumKind, ChecksumScope};
 use crate::names::{ObjectKey, ObjectUid, PartNumber};
-use crate::rows::{BucketRow, Lock, ObjectRow, UploadRow};
+use crate::rows::{BucketRow, ObjectRow, UploadRow};
 use crate::s3::Api;
 use crate::s3::access::{caller, headers};
 use crate::s3::digest::{Shown, header_name, parse, parse_kind, scope_shown};
@@ -31,6 +32,7 @@ pub(super) async fn create_multipart_upload(
     let key = object_key(&request.input.key)?;
     let metadata = request.input.metadata.take();
     let new = NewHeaders::read(headers(&request), metadata)?;
+    check_asked(&request, &bucket, key.as_str(), &new.lock)?;
     let asked = asked_checksum(headers(&request))?;
     let shared = acl::of_new_object(api, &request, &bucket).await?;
     let now = now_ms();
@@ -40,9 +42,9 @@ pub(super) async fn create_multipart_upload(
         owner: shared.owner,
         headers: new.headers,
         user_meta: new.user_meta,
-        tags: Vec::new(),
+        tags: new.tags,
         acl: shared.acl,
-        lock: Lock::default(),
+        lock: new.lock,
         sse: new.sse,
         storage_class: new.storage_class,
         // As S3 does since 2024 for who asks for none.

@@ -6,11 +6,12 @@ use s3s::{S3Request, S3Response, S3Result};
 
 use super::acl::{self, Shared};
 use super::body::{announced_length, from_client};
+use super::locks::check_asked;
 use super::shape::{etag, precondition, shown_version};
 use crate::checksum::{ChecksumKind, ChecksumScope};
 use crate::names::{ObjectKey, ObjectUid};
 use crate::pipeline::{WriteOptions, WrittenPart};
-use crate::rows::{BucketRow, ETag, LiveObject, Lock, ObjectBody, ObjectChecksum, ObjectRow, PartPlace};
+use crate::rows::{BucketRow, ETag, LiveObject, ObjectBody, ObjectChecksum, ObjectRow, PartPlace};
 use crate::s3::Api;
 use crate::s3::access::{headers, trailers};
 use crate::s3::digest::{Claims, Shown, scope_shown};
@@ -24,6 +25,7 @@ pub(super) async fn put_object(api: &Api, mut request: S3Request<PutObjectInput>
     let key = object_key(&request.input.key)?;
     let metadata = request.input.metadata.take();
     let new = NewHeaders::read(headers(&request), metadata)?;
+    check_asked(&request, &bucket, key.as_str(), &new.lock)?;
     let claims = Claims::read(headers(&request))?;
     let condition = precondition(headers(&request))?;
     let length = announced_length(headers(&request))?;
@@ -71,9 +73,9 @@ fn new_object(
         etag: ETag::single(written.md5),
         headers: new.headers,
         user_meta: new.user_meta,
-        tags: Vec::new(),
+        tags: new.tags,
         acl: shared.acl,
-        lock: Lock::default(),
+        lock: new.lock,
         sse: new.sse,
         checksum: checksum.map(|checksum| ObjectChecksum { checksum, scope: ChecksumScope::FullObject }),
         storage_class: new.storage_class,

@@ -15,7 +15,7 @@ use crate::access::Policy;
 use crate::rows::{Acl, ObjectOwnership, PolicyText, PublicAccessBlock};
 use crate::s3::Api;
 use crate::s3::access::{Rules, denied, judge};
-use crate::s3::error::{fail, fail_as};
+use crate::s3::error::{fail, fail_as, malformed_xml};
 use crate::tables::TableError;
 
 pub(super) async fn put_bucket_policy(
@@ -78,8 +78,8 @@ pub(super) async fn put_bucket_ownership_controls(
 ) -> S3Result<S3Response<PutBucketOwnershipControlsOutput>> {
     let input = &request.input;
     let bucket = api.bucket(&request, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
-    let [rule] = &input.ownership_controls.rules[..] else { return Err(malformed()) };
-    let ownership = ownership(&rule.object_ownership).ok_or_else(malformed)?;
+    let [rule] = &input.ownership_controls.rules[..] else { return Err(malformed_xml()) };
+    let ownership = ownership(&rule.object_ownership).ok_or_else(malformed_xml)?;
     if ownership == ObjectOwnership::BucketOwnerEnforced && bucket.acl.is_some() {
         let message = "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting";
         return Err(fail(S3ErrorCode::InvalidBucketAclWithObjectOwnership, message));
@@ -123,11 +123,6 @@ fn ownership_name(ownership: ObjectOwnership) -> &'static str {
         ObjectOwnership::BucketOwnerPreferred => dto::ObjectOwnership::BUCKET_OWNER_PREFERRED,
         ObjectOwnership::BucketOwnerEnforced => dto::ObjectOwnership::BUCKET_OWNER_ENFORCED,
     }
-}
-
-fn malformed() -> s3s::S3Error {
-    let message = "The XML you provided was not well-formed or did not validate against our published schema";
-    fail(S3ErrorCode::MalformedXML, message)
 }
 
 pub(super) async fn put_public_access_block(
