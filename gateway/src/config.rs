@@ -53,6 +53,8 @@ pub struct GatewayConfig {
     pub region: String,
     /// Domains under which a bucket is a host name (`BUCKET.DOMAIN`). Path style always works.
     pub domains: Vec<String>,
+    /// Take requests that are signed by Signature Version 2, in header or query.
+    pub signature_v2: bool,
     /// The coordinator, as `nodio coordinator` prints it for gateways. Unset only where the coordinator runs in the same process.
     pub link: Option<Link>,
     pub key: KeyConfig,
@@ -89,6 +91,7 @@ impl Default for GatewayConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 9000)),
             region: "us-east-1".to_owned(),
             domains: Vec::new(),
+            signature_v2: false,
             link: None,
             key: KeyConfig::default(),
             code: CodePolicy::Fixed(Code::DEFAULT),
@@ -190,6 +193,7 @@ mod tests {
             "listen",
             "region",
             "domains",
+            "signature_v2",
             "link",
             "source",
             "file",

@@ -133,7 +133,8 @@ impl Gateway {
             drain: Duration::from_millis(config.drain_ms),
             ..ServeOptions::default()
         };
-        let serving = tokio::spawn(serve(listener, endpoint(api, &config.domains), options, shutdown.clone()));
+        let serving =
+            tokio::spawn(serve(listener, endpoint(api, &config.domains, config.signature_v2), options, shutdown.clone()));
         let desk = Desk::open(opened.tables.clone(), meter.clone(), &config);
         let answering = tokio::spawn(admin::serve(socket, desk, shutdown.clone()));
         let measuring = metrics.map(|listener| tokio::spawn(serve_metrics(listener, meter, shutdown)));

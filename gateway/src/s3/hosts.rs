@@ -6,6 +6,8 @@ use http::request::Parts;
 use s3s::S3Result;
 use s3s::host::{S3Host, VirtualHost};
 
+use super::guard::query::decode;
+
 /// The domains under which buckets are host names, lower case, without ports.
 #[derive(Clone)]
 pub(crate) struct Domains(Arc<[String]>);
@@ -18,12 +20,23 @@ impl Domains {
 
     /// Whether the request is for an object rather than for a bucket or all of them.
     pub(crate) fn names_object(&self, parts: &Parts) -> bool {
+        !self.names(parts).1.is_empty()
+    }
+
+    /// The bucket that a request is for, if it is for one, and the key, percent-encoded; empty where it is for none.
+    pub(crate) fn names<'a>(&self, parts: &'a Parts) -> (Option<String>, &'a str) {
         let host = parts.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         let path = parts.uri.path().trim_start_matches('/');
-        match self.bucket(host) {
-            Some(_) => !path.is_empty(),
-            None => path.split_once('/').is_some_and(|(_, key)| !key.is_empty()),
+        if let Some(bucket) = self.bucket(host) {
+            return (Some(bucket.to_ascii_lowercase()), path);
         }
+        let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
+        (decode(bucket).filter(|bucket| !bucket.is_empty()), key)
+    }
+
+    /// Whether the host names a bucket, so that the path doesn't.
+    pub(crate) fn has_bucket(&self, host: &str) -> bool {
+        self.bucket(host).is_some()
     }
 
     fn bucket<'a>(&self, host: &'a str) -> Option<&'a str> {

@@ -57,7 +57,11 @@ fn without_unreadable(headers: &HeaderMap) -> HeaderMap {
 /// The URI without the fields of a presigned URL.
 fn without_signature(uri: &Uri) -> Option<Uri> {
     let query = uri.query().unwrap_or_default();
-    let kept: Vec<&str> = query.split('&').filter(|pair| !pair.starts_with("X-Amz-")).collect();
+    let signature = |pair: &str| {
+        let name = pair.split_once('=').map_or(pair, |(name, _)| name);
+        name.starts_with("X-Amz-") || ["AWSAccessKeyId", "Expires", "Signature"].contains(&name)
+    };
+    let kept: Vec<&str> = query.split('&').filter(|pair| !signature(pair)).collect();
     let target = format!("{}?{}", uri.path(), kept.join("&"));
     target.parse().ok()
 }
@@ -118,5 +122,7 @@ mod tests {
     fn a_presigned_uri_loses_its_signature_alone() {
         let uri = "/b/k?X-Amz-Signature=1&partNumber=2&X-Amz-Date=3&versionId=null".parse().expect("a URI");
         assert_eq!(without_signature(&uri).map(|uri| uri.to_string()), Some("/b/k?partNumber=2&versionId=null".into()));
+        let uri = "/b/k?AWSAccessKeyId=a&Expires=1&uploads&Signature=b%3D".parse().expect("a URI");
+        assert_eq!(without_signature(&uri).map(|uri| uri.to_string()), Some("/b/k?uploads".into()));
     }
 }

@@ -17,6 +17,14 @@ pub(crate) const CHUNK_HEAD_BYTES_MAX: usize = 256;
 pub(crate) const TRAILER_BYTES_MAX: usize = 16 * 1024;
 /// A client that sends nothing for this long in mid-body is given up, seconds.
 pub(crate) const BODY_IDLE_S: u64 = 60;
+/// A form before its file, bytes: S3's 20 KB.
+pub(crate) const FORM_BYTES_MAX: usize = 20 * 1024;
+/// Fields of a form.
+pub(crate) const FORM_FIELDS_MAX: usize = 200;
+/// Boundary of a form, bytes (RFC 2046).
+pub(crate) const BOUNDARY_BYTES_MAX: usize = 70;
+/// How far the clock of a Version 2 signature may be off, seconds. s3s knows the same of Version 4.
+pub(crate) const CLOCK_SKEW_S_MAX: u64 = 15 * 60;
 /// Longest life of a presigned URL, seconds: a week.
 pub(crate) const PRESIGNED_S_MAX: u64 = 604_800;
 

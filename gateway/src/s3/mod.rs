@@ -39,9 +39,9 @@ pub(crate) struct Api {
     pub(crate) region: Arc<str>,
 }
 
-/// The endpoint: guarded, signed, with buckets as paths and under `domains`.
-pub(crate) fn endpoint(api: Api, domains: &[String]) -> Guard {
-    let region = api.region.clone();
+/// The endpoint: guarded, signed, with buckets as paths and under `domains`, and with `signature_v2` for old clients if so wished.
+pub(crate) fn endpoint(api: Api, domains: &[String], signature_v2: bool) -> Guard {
+    let (region, tables) = (api.region.clone(), api.tables.clone());
     let unsigned = Arc::new(OnceLock::new());
     let access = access::Access(api.tables.clone());
     let mut builder = builder(api.clone(), domains);
@@ -51,7 +51,7 @@ pub(crate) fn endpoint(api: Api, domains: &[String]) -> Guard {
     let service = builder.build();
     // The cell is new: this is the one time it is set.
     let _ = unsigned.set(second_turn(api, domains));
-    Guard::new(service, &region, hosts::Domains::new(domains))
+    Guard::new(service, tables, &region, hosts::Domains::new(domains), signature_v2)
 }
 
 /// For requests whose signature was checked and whose caller is known; see [`lenient`].

@@ -9,6 +9,7 @@ mod chunked;
 mod common;
 mod copying;
 mod failures;
+mod forms;
 mod limits;
 mod listing;
 mod locking;

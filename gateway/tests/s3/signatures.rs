@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::common::{BUCKET, Call, Payload, World, exchange_bytes, presign};
+use crate::common::{BUCKET, Call, Client, Payload, World, exchange_bytes, presign, sign_v2, time_in};
 
 fn key() -> String {
     format!("/{BUCKET}/k")
@@ -86,15 +86,125 @@ async fn presigned_urls_of_more_than_a_week_are_refused() {
     for seconds in [604_801, 30 * 86_400] {
         let url = presign(&world.client, &Call::put(&key(), ""), Duration::from_secs(seconds));
         let answer = world.client.send_unsigned(Call::put(&url, "x")).await;
-        assert_eq!(answer.error(), (400, "AuthorizationQueryParametersError".into()), "{seconds}");
+        assert_eq!(answer.error(), (403, "AuthorizationQueryParametersError".into()), "{seconds}");
     }
     let url = presign(&world.client, &Call::put(&key(), ""), Duration::from_secs(60));
+    for bound in ["0", "-7", "soon"] {
+        let url = url.replace("X-Amz-Expires=60", &format!("X-Amz-Expires={bound}"));
+        let answer = world.client.send_unsigned(Call::put(&url, "x")).await;
+        assert_eq!(answer.error(), (403, "AuthorizationQueryParametersError".into()), "{bound}");
+    }
     let without = url.split('&').filter(|pair| !pair.starts_with("X-Amz-Date")).collect::<Vec<_>>().join("&");
     let answer = world.client.send_unsigned(Call::put(&without, "x")).await;
     assert_eq!(answer.error(), (400, "AuthorizationQueryParametersError".into()));
     let both = world.client.send(Call::put(&url, "x")).await;
     assert_eq!(both.error(), (400, "InvalidArgument".into()));
     assert!(world.keys().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_presigned_put_is_for_the_headers_that_were_signed() {
+    let world = World::new().await;
+    let call = Call::put(&key(), "").header("content-type", "text/x").header("x-amz-meta-a", "b");
+    let url = presign(&world.client, &call, Duration::from_secs(60));
+    for (content_type, meta, error) in [
+        ("text/y", Some("b"), "SignatureDoesNotMatch"),
+        ("text/x", Some("c"), "SignatureDoesNotMatch"),
+        ("text/x", None, "SignatureDoesNotMatch"),
+    ] {
+        let mut put = Call::put(&url, "x").header("content-type", content_type);
+        if let Some(meta) = meta {
+            put = put.header("x-amz-meta-a", meta);
+        }
+        assert_eq!(world.client.send_unsigned(put).await.error(), (403, error.into()), "{content_type} {meta:?}");
+    }
+    let put = Call::put(&url, "x").header("content-type", "text/x").header("x-amz-meta-a", "b");
+    let more = put.clone().header("x-amz-acl", "private");
+    assert_eq!(world.client.send_unsigned(more).await.error(), (403, "AccessDenied".into()));
+    assert!(world.keys().await.is_empty());
+    assert_eq!(world.client.send_unsigned(put).await.status, 200);
+    let got = world.client.send(Call::get(&key())).await;
+    assert_eq!((got.header("content-type"), got.header("x-amz-meta-a")), (Some("text/x"), Some("b")));
+}
+
+#[tokio::test]
+async fn who_signs_nothing_overrides_nothing() {
+    let world = World::new().await;
+    let answer = world.client.send_unsigned(Call::get(&format!("{}?response-expires=x", key()))).await;
+    assert_eq!(answer.error(), (400, "InvalidRequest".into()));
+}
+
+async fn old_world() -> World {
+    World::with(|config| config.signature_v2 = true).await
+}
+
+/// A call with its Version 2 header; `resource` as Version 2 names it.
+fn by_v2(client: &Client, call: Call, resource: &str) -> Call {
+    let date = time_in(call.skew, "%a, %d %b %Y %H:%M:%S GMT");
+    let own = |name: &str| call.headers.iter().find(|header| header.0 == name).map_or("", |header| header.1.as_str());
+    let meta: String = call
+        .headers
+        .iter()
+        .filter(|header| header.0.starts_with("x-amz-"))
+        .map(|(name, value)| format!("{name}:{value}\n"))
+        .collect();
+    let text = format!("{}\n{}\n{}\n{date}\n{meta}{resource}", call.method, own("content-md5"), own("content-type"));
+    let authorization = format!("AWS {}:{}", client.access_key, sign_v2(&client.secret, &text));
+    call.header("date", &date).header("authorization", &authorization)
+}
+
+#[tokio::test]
+async fn version_2_signs_headers_where_it_is_switched_on() {
+    let world = old_world().await;
+    let send = async |call: Call, resource: &str| world.client.send_unsigned(by_v2(&world.client, call, resource)).await;
+    let put = Call::put("/my-bucket/a%20b", "x").header("content-type", "text/x").header("x-amz-meta-a", "b");
+    assert_eq!(send(put.clone(), "/my-bucket/a%20b").await.status, 200);
+    let mut by_host = Call::get("/a%20b?response-content-type=text/y&partNumber=1&other=1");
+    by_host.host = Some(format!("{BUCKET}.s3.localhost"));
+    let got = send(by_host, "/my-bucket/a%20b?partNumber=1&response-content-type=text/y").await;
+    assert_eq!(
+        (got.body.as_slice(), got.header("content-type"), got.header("x-amz-meta-a")),
+        (&b"x"[..], Some("text/y"), Some("b"))
+    );
+    assert_eq!(send(put.clone(), "/my-bucket/other").await.error(), (403, "SignatureDoesNotMatch".into()));
+    let mut late = put.clone();
+    late.skew = -1200;
+    assert_eq!(send(late, "/my-bucket/a%20b").await.error(), (403, "RequestTimeTooSkewed".into()));
+    assert_eq!(send(Call::get("/my-bucket?encryption"), "/my-bucket").await.error(), (400, "InvalidRequest".into()));
+    let framed = put.header("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER");
+    assert_eq!(send(framed, "/my-bucket/a%20b").await.error(), (400, "InvalidRequest".into()));
+    for (header, error) in [("AWS HAHAHA", (400, "InvalidArgument")), ("AWS NOBODY:c2ln", (403, "InvalidAccessKeyId"))] {
+        let call = Call::get("/my-bucket").header("authorization", header).header("x-amz-date", &time_in(0, "%Y%m%dT%H%M%SZ"));
+        assert_eq!(world.client.send_unsigned(call).await.error(), (error.0, error.1.into()), "{header}");
+    }
+    let undated = Call::get("/my-bucket").header("authorization", "AWS a:b");
+    assert_eq!(world.client.send_unsigned(undated).await.error(), (403, "AccessDenied".into()));
+    // Version 4 goes on as it was.
+    assert_eq!(world.keys().await, ["a b"]);
+}
+
+#[tokio::test]
+async fn version_2_presigns_where_it_is_switched_on() {
+    let world = old_world().await;
+    let url = |method: &str, seconds: i64, resource: &str, query: &str| {
+        let expires = time_in(seconds, "%s");
+        let signature = sign_v2(&world.client.secret, &format!("{method}\n\n\n{expires}\n{resource}"));
+        let signature = signature.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
+        let key = &world.client.access_key;
+        format!("/my-bucket/k?{query}AWSAccessKeyId={key}&Expires={expires}&Signature={signature}")
+    };
+    let put = url("PUT", 60, "/my-bucket/k", "");
+    assert_eq!(world.client.send_unsigned(Call::put(&put, "by url")).await.status, 200);
+    assert_eq!(world.client.send_unsigned(Call::get(&put)).await.error(), (403, "SignatureDoesNotMatch".into()));
+    let get = url("GET", 60, "/my-bucket/k?response-content-type=text/y", "response-content-type=text%2Fy&");
+    let got = world.client.send_unsigned(Call::get(&get)).await;
+    assert_eq!((got.body.as_slice(), got.header("content-type")), (&b"by url"[..], Some("text/y")));
+    let lenient = world.client.send_unsigned(Call::get(&get).header("range", "nonsense")).await;
+    assert_eq!(lenient.body, b"by url");
+    let over = url("GET", -60, "/my-bucket/k", "");
+    assert_eq!(world.client.send_unsigned(Call::get(&over)).await.error(), (403, "AccessDenied".into()));
+    let more = url("GET", 60, "/my-bucket/k", "retention&");
+    assert_eq!(world.client.send_unsigned(Call::get(&more)).await.error(), (400, "InvalidRequest".into()));
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use s3s::Body;
 use sha2::Sha256;
 
 use super::chunked::{Announced, Framing};
+use super::form::FileEnd;
 use super::refusal::Refusal;
 use crate::checksum::{Checksum, Hasher};
 use crate::s3::limits::{BODY_IDLE_S, XML_BYTES_MAX};
@@ -79,8 +80,12 @@ pub(super) fn watched(incoming: Incoming, plan: Plan, watch: Watch) -> Body {
     if incoming.is_end_stream() && plan.allows_nothing() {
         return Body::empty();
     }
-    let frames = futures::StreamExt::map(stream(incoming, plan, watch), |bytes| bytes.map(Frame::data));
-    Body::http_body_unsync(StreamBody::new(frames))
+    Flow { incoming, check: Check::new(plan), ready: VecDeque::new(), watch, ended: false }.into_body()
+}
+
+/// The file of a form, of which `begun` came with the fields.
+pub(super) fn file(incoming: Incoming, file: FileEnd, begun: Bytes, watch: Watch) -> Body {
+    Flow { incoming, check: Check::File { file, begun }, ready: VecDeque::new(), watch, ended: false }.into_body()
 }
 
 struct Flow {
@@ -91,8 +96,7 @@ struct Flow {
     ended: bool,
 }
 
-fn stream(incoming: Incoming, plan: Plan, watch: Watch) -> impl Stream<Item = Result<Bytes, BodyFault>> + Send {
-    let flow = Flow { incoming, check: Check::new(plan), ready: VecDeque::new(), watch, ended: false };
+fn stream(flow: Flow) -> impl Stream<Item = Result<Bytes, BodyFault>> + Send {
     futures::stream::unfold(flow, async |mut flow| {
         let next = flow.next().await;
         let item = match next {
@@ -108,7 +112,13 @@ fn stream(incoming: Incoming, plan: Plan, watch: Watch) -> impl Stream<Item = Re
 }
 
 impl Flow {
+    fn into_body(self) -> Body {
+        let frames = futures::StreamExt::map(stream(self), |bytes| bytes.map(Frame::data));
+        Body::http_body_unsync(StreamBody::new(frames))
+    }
+
     async fn next(&mut self) -> Result<Option<Bytes>, Refusal> {
+        self.check.begin(&mut self.ready)?;
         loop {
             if let Some(bytes) = self.ready.pop_front() {
                 return Ok(Some(bytes));
@@ -127,7 +137,8 @@ impl Flow {
     }
 }
 
-async fn receive(incoming: &mut Incoming) -> Result<Option<Bytes>, Refusal> {
+/// The next bytes of a request; `None` at its end.
+pub(super) async fn receive(incoming: &mut Incoming) -> Result<Option<Bytes>, Refusal> {
     loop {
         let frame = tokio::time::timeout(Duration::from_secs(BODY_IDLE_S), incoming.frame()).await;
         let frame = frame.map_err(|_| {
@@ -154,6 +165,7 @@ enum Check {
     Plain,
     Chunked(Framing),
     Document(Box<Digests>),
+    File { file: FileEnd, begun: Bytes },
 }
 
 struct Digests {
@@ -175,8 +187,17 @@ impl Check {
         }
     }
 
+    /// Takes what was read before there was a stream.
+    fn begin(&mut self, ready: &mut VecDeque<Bytes>) -> Result<(), Refusal> {
+        match self {
+            Self::File { file, begun } => file.push(std::mem::take(begun), ready),
+            _ => Ok(()),
+        }
+    }
+
     fn push(&mut self, bytes: Bytes, ready: &mut VecDeque<Bytes>) -> Result<(), Refusal> {
         match self {
+            Self::File { file, .. } => file.push(bytes, ready)?,
             Self::Plain => ready.push_back(bytes),
             Self::Chunked(framing) => framing.push(bytes, ready)?,
             Self::Document(digests) => {
@@ -192,6 +213,7 @@ impl Check {
             Self::Plain => Ok(()),
             Self::Chunked(framing) => framing.finish(),
             Self::Document(digests) => digests.finish(),
+            Self::File { file, .. } => file.finish(),
         }
     }
 }

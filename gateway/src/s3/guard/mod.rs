@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   request ─► sane? (method, URI, sizes) ─► signature form, region, expiry ─► body watched ─► s3s ─► operations
+//!                                  └─► a form? its fields, signature and policy ─► the PUT it stands for ─┘
 //!   answer  ◄─ request ids ◄─ error XML completed ◄─ the body's own fault, if one was seen ◄─────────────┘
 //! ```
 //! Promises: nothing is held of a body but one frame (one chunk, where chunks are signed); a body that is cut, malformed or too slow
@@ -10,11 +11,13 @@
 mod bare_tag;
 mod body;
 mod chunked;
+mod form;
 mod ids;
 pub(crate) mod query;
 mod refusal;
 mod request;
 mod signature;
+mod signature_v2;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -22,28 +25,34 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use futures::future::BoxFuture;
+use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use s3s::Body;
 use s3s::service::S3Service;
 
 use body::Watch;
+use form::{Form, Target};
 use ids::RequestIds;
 use refusal::Refusal;
+use request::{Kind, Rules};
 
 use super::hosts::Domains;
+use crate::tables::Tables;
+pub(crate) use form::FormFile;
 
 /// The S3 endpoint as a tower service.
 #[derive(Clone)]
 pub(crate) struct Guard {
     inner: S3Service,
-    region: Arc<str>,
-    domains: Domains,
+    tables: Tables,
+    rules: Arc<Rules>,
 }
 
 impl Guard {
-    pub(crate) fn new(inner: S3Service, region: &str, domains: Domains) -> Self {
-        Self { inner, region: region.into(), domains }
+    /// The tables are asked for the secrets of those who sign forms.
+    pub(crate) fn new(inner: S3Service, tables: Tables, region: &str, domains: Domains, signature_v2: bool) -> Self {
+        Self { inner, tables, rules: Arc::new(Rules { region: region.to_owned(), domains, signature_v2 }) }
     }
 
     async fn answer(self, request: Request<Incoming>) -> Response<Body> {
@@ -74,23 +83,39 @@ impl Guard {
 
     async fn pass(self, request: Request<Incoming>, ids: &RequestIds, resource: &str) -> Response<Body> {
         let (parts, incoming) = request.into_parts();
-        let plan = match request::check(&parts, &self.region, &self.domains) {
-            Ok(plan) => plan,
-            Err(refusal) => return refusal.into_response(ids, resource),
-        };
         let bares_tag = bare_tag::is_wanted(&parts);
         let watch = Watch::default();
-        let request = Request::from_parts(parts, body::watched(incoming, plan, watch.clone()));
-        let response = match Box::pin(self.inner.call(request)).await {
-            Ok(response) => response,
-            Err(_) => internal_error().into_response(ids, resource),
+        let passed = match request::check(&parts, &self.rules) {
+            Ok(Kind::Form(target)) => Box::pin(self.pass_form(parts, incoming, target, &watch)).await,
+            Ok(Kind::Other(plan)) => {
+                let request = Request::from_parts(parts, body::watched(incoming, plan, watch.clone()));
+                self.call_inner(request).await
+            }
+            Err(refusal) => Err(refusal),
         };
-        match watch.fault() {
-            _ if !is_error(response.status()) && bares_tag => bare_tag::bared(response),
-            _ if !is_error(response.status()) => response,
-            Some(fault) => fault.into_response(ids, resource),
-            None => refusal::complete(response, ids, resource),
+        match (passed, watch.fault()) {
+            (Ok(response), _) if !is_error(response.status()) && bares_tag => bare_tag::bared(response),
+            (Ok(response), _) if !is_error(response.status()) => response,
+            (_, Some(fault)) | (Err(fault), None) => fault.into_response(ids, resource),
+            (Ok(response), None) => refusal::complete(response, ids, resource),
         }
+    }
+
+    async fn pass_form(
+        &self,
+        parts: Parts,
+        incoming: Incoming,
+        target: Target,
+        watch: &Watch,
+    ) -> Result<Response<Body>, Refusal> {
+        let keys = (&self.tables, self.rules.region.as_str());
+        let (form, put) = Form::read(target, parts, incoming, keys, watch.clone()).await?;
+        let response = self.call_inner(put).await?;
+        Ok(if is_error(response.status()) { response } else { form.answer(response) })
+    }
+
+    async fn call_inner(&self, request: Request<Body>) -> Result<Response<Body>, Refusal> {
+        Box::pin(self.inner.call(request)).await.map_err(|_| internal_error())
     }
 }
 

@@ -7,6 +7,7 @@ use http::{HeaderMap, Method, StatusCode};
 
 use super::body::{Document, Plan};
 use super::chunked::Announced;
+use super::form::Target;
 use super::query;
 use super::refusal::Refusal;
 use super::signature::{self, Auth};
@@ -15,15 +16,34 @@ use crate::s3::digest::header_name;
 use crate::s3::hosts::Domains;
 use crate::s3::limits::{HEADER_BYTES_MAX, URI_BYTES_MAX};
 
+/// What requests are held to.
+pub(super) struct Rules {
+    pub(super) region: String,
+    pub(super) domains: Domains,
+    /// Requests signed by Version 2 are taken.
+    pub(super) signature_v2: bool,
+}
+
+/// What to make of a request.
+#[derive(Debug)]
+pub(super) enum Kind {
+    /// A form, signed in its fields.
+    Form(Target),
+    /// For s3s, with this to be made sure of in its body.
+    Other(Plan),
+}
+
 /// Refuses what s3s would misread, and plans the body.
-pub(super) fn check(parts: &Parts, region: &str, domains: &Domains) -> Result<Plan, Refusal> {
+pub(super) fn check(parts: &Parts, rules: &Rules) -> Result<Kind, Refusal> {
     check_method(&parts.method)?;
     check_sizes(parts)?;
     let pairs = check_uri(parts)?;
-    refuse_forms(parts)?;
-    let auth = signature::check(parts, &pairs, region)?;
+    if let Some(target) = Target::of(parts, !pairs.is_empty(), &rules.domains)? {
+        return Ok(Kind::Form(target));
+    }
+    let auth = signature::check(parts, &pairs, rules)?;
     let payload = check_payload(&parts.headers, auth)?;
-    plan(parts, &pairs, payload, domains)
+    plan(parts, &pairs, payload, &rules.domains).map(Kind::Other)
 }
 
 fn check_method(method: &Method) -> Result<(), Refusal> {
@@ -57,17 +77,6 @@ fn check_uri(parts: &Parts) -> Result<Vec<(String, String)>, Refusal> {
     if nul || !path.starts_with('/') { Err(bad()) } else { Ok(pairs) }
 }
 
-/// Browser uploads (POST Object) are not built; s3s would hold their file whole.
-fn refuse_forms(parts: &Parts) -> Result<(), Refusal> {
-    let kind = parts.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let form = kind.trim_start().get(..19).is_some_and(|kind| kind.eq_ignore_ascii_case("multipart/form-data"));
-    if parts.method == Method::POST && form {
-        let message = "POST Object (browser form upload) is not implemented.";
-        return Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, "NotImplemented", message));
-    }
-    Ok(())
-}
-
 /// How `x-amz-content-sha256` says the body travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Payload {
@@ -77,6 +86,10 @@ enum Payload {
 
 fn check_payload(headers: &HeaderMap, auth: Auth) -> Result<Payload, Refusal> {
     let Some(value) = headers.get("x-amz-content-sha256") else { return Ok(Payload::Whole) };
+    if auth == Auth::Version2 && value.as_bytes().starts_with(b"STREAMING-") {
+        // s3s would store the frames.
+        return Err(Refusal::bad("InvalidRequest", "aws-chunked bodies need Signature Version 4."));
+    }
     let chunked = |signed, trailer| if auth == Auth::Header { Payload::Chunked { signed, trailer } } else { Payload::Whole };
     match value.as_bytes() {
         b"UNSIGNED-PAYLOAD" => Ok(Payload::Whole),
@@ -164,7 +177,8 @@ mod tests {
             request = request.header(*name, *value);
         }
         let parts = request.body(()).expect("builds").into_parts().0;
-        check(&parts, "us-east-1", &Domains::new(&[])).err().map_or_else(|| "taken".into(), |refusal| refusal.code.into_owned())
+        let rules = Rules { region: "us-east-1".into(), domains: Domains::new(&[]), signature_v2: false };
+        check(&parts, &rules).err().map_or_else(|| "taken".into(), |refusal| refusal.code.into_owned())
     }
 
     #[test]
@@ -178,9 +192,19 @@ mod tests {
     }
 
     #[test]
-    fn heads_are_bounded_and_forms_refused() {
+    fn heads_are_bounded_and_forms_go_to_buckets() {
         assert_eq!(code("GET", "/b", &[("x-long", &"v".repeat(HEADER_BYTES_MAX))]), "RequestHeaderSectionTooLarge");
-        assert_eq!(code("POST", "/b", &[("content-type", "Multipart/Form-Data; boundary=x")]), "NotImplemented");
+        let form = [("content-type", "Multipart/Form-Data; boundary=x"), ("content-length", "1")];
+        assert_eq!(code("POST", "/b", &form), "taken");
+        assert_eq!(code("POST", "/b", &form[..1]), "MissingContentLength");
+        assert_eq!(code("POST", "/b/k", &form), "MethodNotAllowed");
+        assert_eq!(code("POST", "/b?delete", &form), "NotImplemented");
+        assert_eq!(
+            code("POST", "/b", &[("content-type", "multipart/form-data"), ("content-length", "1")]),
+            "MalformedPOSTRequest"
+        );
+        assert_eq!(code("POST", "/b/", &[("content-type", "text/plain")]), "PreconditionFailed");
+        assert_eq!(code("POST", "/b", &[form[0], form[1], ("authorization", "AWS a:b")]), "InvalidArgument");
     }
 
     #[test]

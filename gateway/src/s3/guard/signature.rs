@@ -1,12 +1,15 @@
-//! What must hold of a signature before s3s checks it: s3s takes Signature Version 2, any region, presigned URLs of any life, and
-//! leaves unsigned `x-amz-*` headers alone.
+//! What must hold of a signature before s3s checks it: s3s takes any region, presigned URLs of any life, and leaves unsigned `x-amz-*`
+//! headers alone. Version 2 is `signature_v2`'s.
 //!
 //! Source: "Authenticating Requests (AWS Signature Version 4)" in the Amazon S3 API Reference.
 
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
+use nodio_host::clock::now_ms;
 
 use super::refusal::Refusal;
+use super::request::Rules;
+use super::signature_v2;
 use crate::s3::limits::PRESIGNED_S_MAX;
 
 /// How a request says who sends it.
@@ -15,30 +18,51 @@ pub(super) enum Auth {
     Anonymous,
     Header,
     Query,
+    /// By Version 2, in header or query: the body isn't signed.
+    Version2,
 }
 
 const QUERY_FIELDS: [&str; 6] =
     ["X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature"];
 
 /// Refuses what S3 refuses without knowing any secret.
-pub(super) fn check(parts: &Parts, query: &[(String, String)], region: &str) -> Result<Auth, Refusal> {
+pub(super) fn check(parts: &Parts, query: &[(String, String)], rules: &Rules) -> Result<Auth, Refusal> {
+    let region = rules.region.as_str();
     let header = parts.headers.get(http::header::AUTHORIZATION);
     let presigned = query.iter().any(|(name, _)| QUERY_FIELDS.contains(&name.as_str()));
     let version_2 = query.iter().any(|(name, _)| name == "Signature" || name == "AWSAccessKeyId");
+    let old_header = header.is_some_and(|value| value.as_bytes() == b"AWS" || value.as_bytes().starts_with(b"AWS "));
     match (header, presigned, version_2) {
         (Some(_), true, _) | (Some(_), _, true) | (_, true, true) => Err(Refusal::bad(
             "InvalidArgument",
             "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the \
              Authorization header should be specified",
         )),
-        (None, false, true) => Err(version_2_refused()),
+        (None, false, true) | (Some(_), false, false) if (version_2 || old_header) && !rules.signature_v2 => {
+            Err(version_2_refused())
+        }
+        (None, false, true) => signature_v2::check_query(query, now_ms()).map(|()| Auth::Version2),
+        (Some(value), false, false) if old_header => {
+            signature_v2::check_header(&parts.headers, value, query, now_ms()).map(|()| Auth::Version2)
+        }
         (None, true, false) => check_query(parts, query, region).map(|()| Auth::Query),
         (Some(value), false, false) => {
             let value = value.to_str().map_err(|_| malformed("it must be ASCII"))?;
             check_header(parts, value, region).map(|()| Auth::Header)
         }
+        (None, false, false) if overrides(query) => {
+            let message = "Request specific response headers cannot be used for anonymous GET requests.";
+            Err(Refusal::bad("InvalidRequest", message))
+        }
         (None, false, false) => Ok(Auth::Anonymous),
     }
+}
+
+/// Whether a query changes the headers of its answer.
+fn overrides(query: &[(String, String)]) -> bool {
+    const OVERRIDES: [&str; 6] =
+        ["cache-control", "content-disposition", "content-encoding", "content-language", "content-type", "expires"];
+    query.iter().any(|(name, _)| name.strip_prefix("response-").is_some_and(|header| OVERRIDES.contains(&header)))
 }
 
 fn version_2_refused() -> Refusal {
@@ -58,7 +82,6 @@ fn check_header(parts: &Parts, value: &str, region: &str) -> Result<(), Refusal>
     let (algorithm, rest) = value.split_once(' ').unwrap_or((value, ""));
     match algorithm {
         "AWS4-HMAC-SHA256" => {}
-        "AWS" => return Err(version_2_refused()),
         _ => return Err(Refusal::bad("InvalidArgument", "Unsupported Authorization Type").with("ArgumentName", "Authorization")),
     }
     let field = |name: &str| rest.split(',').find_map(|field| field.trim().strip_prefix(name)?.strip_prefix('='));
@@ -86,8 +109,13 @@ fn check_query(parts: &Parts, query: &[(String, String)], region: &str) -> Resul
         return Err(error("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256\"".into()));
     }
     check_scope(field("X-Amz-Credential").unwrap_or_default(), region).map_err(|fault| fault.in_query(region))?;
-    check_expires(field("X-Amz-Expires").unwrap_or_default()).map_err(error)?;
+    check_expires(field("X-Amz-Expires").unwrap_or_default()).map_err(out_of_bounds)?;
     check_signed_headers(&parts.headers, field("X-Amz-SignedHeaders").unwrap_or_default(), true)
+}
+
+/// A life that no URL can have: 403, as for one that is over.
+fn out_of_bounds(message: String) -> Refusal {
+    Refusal::new(StatusCode::FORBIDDEN, "AuthorizationQueryParametersError", message)
 }
 
 fn check_expires(text: &str) -> Result<(), String> {
@@ -104,7 +132,7 @@ fn check_expires(text: &str) -> Result<(), String> {
 }
 
 /// What is wrong with `KEY/DATE/REGION/SERVICE/aws4_request`.
-enum ScopeFault {
+pub(super) enum ScopeFault {
     Form,
     Region(String),
     Service(String),
@@ -136,7 +164,7 @@ impl ScopeFault {
     }
 }
 
-fn check_scope(credential: &str, region: &str) -> Result<(), ScopeFault> {
+pub(super) fn check_scope(credential: &str, region: &str) -> Result<(), ScopeFault> {
     let fields: Vec<&str> = credential.rsplitn(5, '/').collect();
     let [end, service, given, date, key] = fields[..] else { return Err(ScopeFault::Form) };
     let dated = date.len() == 8 && date.bytes().all(|byte| byte.is_ascii_digit());
@@ -164,7 +192,7 @@ fn check_signed_headers(headers: &HeaderMap, signed: &str, presigned: bool) -> R
     Err(refusal.with("HeadersNotSigned", missing.join(", ")))
 }
 
-fn denied(message: &'static str) -> Refusal {
+pub(super) fn denied(message: &'static str) -> Refusal {
     Refusal::new(StatusCode::FORBIDDEN, "AccessDenied", message)
 }
 
@@ -178,6 +206,11 @@ mod tests {
             request = request.header(*name, *value);
         }
         request.body(()).expect("builds").into_parts().0
+    }
+
+    fn check(parts: &Parts, query: &[(String, String)], region: &str) -> Result<Auth, Refusal> {
+        let rules = Rules { region: region.into(), domains: crate::s3::hosts::Domains::new(&[]), signature_v2: false };
+        super::check(parts, query, &rules)
     }
 
     fn code(result: Result<Auth, Refusal>) -> String {
@@ -224,6 +257,8 @@ mod tests {
         let check = |pairs: &[(&str, &str)]| check(&parts(&[]), &query(pairs), "us-east-1");
         assert_eq!(check(&[]), Ok(Auth::Anonymous));
         assert_eq!(code(check(&[("Signature", "x"), ("Expires", "1")])), "InvalidRequest");
+        assert_eq!(code(check(&[("response-expires", "x")])), "InvalidRequest");
+        assert_eq!(check(&[("response-other", "x")]), Ok(Auth::Anonymous));
         assert_eq!(code(check(&[("X-Amz-Signature", "x")])), "AuthorizationQueryParametersError");
         assert_eq!(code(check(&[("X-Amz-Signature", "x"), ("Signature", "y")])), "InvalidArgument");
     }

@@ -16,6 +16,7 @@ use crate::s3::Api;
 use crate::s3::access::{headers, trailers};
 use crate::s3::digest::{Claims, Shown, scope_shown};
 use crate::s3::error::object_key;
+use crate::s3::guard::FormFile;
 use crate::s3::headers::{NewHeaders, encryption_shown};
 use crate::s3::limits::PUT_BYTES_MAX;
 use crate::tables::{NewObject, Precondition, TableError};
@@ -28,12 +29,13 @@ pub(super) async fn put_object(api: &Api, mut request: S3Request<PutObjectInput>
     check_asked(&request, &bucket, key.as_str(), &new.lock)?;
     let claims = Claims::read(headers(&request))?;
     let condition = precondition(headers(&request))?;
-    let length = announced_length(headers(&request))?;
+    let form = request.extensions.get::<FormFile>().is_some();
+    let length = if form { None } else { Some(announced_length(headers(&request))?) };
     let shared = acl::of_new_object(api, &request, &bucket).await?;
     check_early(api, &bucket, &key, &condition).await?;
 
     let kind = claims.kind().unwrap_or(ChecksumKind::Crc64Nvme);
-    let options = WriteOptions { checksums: vec![kind], length: Some(length), bytes_max: PUT_BYTES_MAX };
+    let options = WriteOptions { checksums: vec![kind], length, bytes_max: PUT_BYTES_MAX };
     let body = from_client(request.input.body.take());
     let written = api.write(body, options, &claims, || trailers(&request)).await?;
 

@@ -255,12 +255,13 @@ impl Client {
     }
 }
 
-/// The target of a presigned URL.
+/// The target of a presigned URL, with the call's headers under the signature.
 pub(crate) fn presign(client: &Client, call: &Call, expires: Duration) -> String {
     let host = client.addr.to_string();
     let uri = format!("http://{host}{}", call.target);
-    let signable =
-        SignableRequest::new(call.method, &uri, [("host", host.as_str())].into_iter(), SignableBody::UnsignedPayload).unwrap();
+    let own = call.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let headers = [("host", host.as_str())].into_iter().chain(own);
+    let signable = SignableRequest::new(call.method, &uri, headers, SignableBody::UnsignedPayload).unwrap();
     let identity = Credentials::new(&client.access_key, &client.secret, None, None, "test").into();
     let params = SigningParams::builder()
         .identity(&identity)

@@ -2,6 +2,7 @@
 
 mod client;
 mod fleet;
+mod form;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use nodio_wire::{Code, CodePolicy};
 
 pub(crate) use client::{Answer, Call, Client, Payload, presign};
 pub(crate) use fleet::PlainFleet;
+pub(crate) use form::{Form, sign_v2, time_in};
 
 pub(crate) const REGION: &str = "us-east-1";
 pub(crate) const BUCKET: &str = "my-bucket";
@@ -168,6 +170,11 @@ pub(crate) fn bytes(len: usize) -> Vec<u8> {
 /// Sends bytes as they are.
 pub(crate) async fn exchange_bytes(addr: SocketAddr, request: &[u8]) -> Answer {
     client::exchange(addr, request, true).await.expect("an answer")
+}
+
+/// Sends bytes as they are and then no more.
+pub(crate) async fn break_off(addr: SocketAddr, request: &[u8]) -> Option<Answer> {
+    client::exchange(addr, request, false).await
 }
 
 /// A key as it stands in a URI.
