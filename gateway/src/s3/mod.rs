@@ -12,6 +12,7 @@ mod auth;
 mod conditional;
 mod digest;
 mod error;
+pub(crate) mod fuzz;
 mod guard;
 mod headers;
 mod hosts;

@@ -54,6 +54,22 @@ pub(super) fn split_into<'b>(bytes: &'b [u8], key: &mut Vec<u8>) -> Option<&'b [
     }
 }
 
+/// Any bytes: what is read as a key and what follows it is written as those bytes again; see [`crate::fuzz`].
+pub(crate) fn fuzz_row_key(bytes: &[u8]) {
+    let mut written = Vec::new();
+    match split(bytes) {
+        Some((key, rest)) => {
+            push(&mut written, &key);
+            written.extend_from_slice(rest);
+            assert_eq!(written, bytes, "a row key changed when written");
+        }
+        None => {
+            push(&mut written, bytes);
+            assert!(split(&written).is_some_and(|(key, rest)| key == bytes && rest.is_empty()), "a key is lost in its row key");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -51,6 +51,7 @@ pub(crate) use complete::{Completion, ListedPart};
 pub(crate) use condition::{ETagMatch, Precondition};
 pub(crate) use copy::CopySource;
 pub use error::TableError;
+pub(crate) use escape::fuzz_row_key;
 pub(crate) use holdings::{Holding, HoldingPage, PageLimit, RowPlace, Waiting, Which};
 pub(crate) use list::{ListPage, ListQuery, UploadQuery};
 pub(crate) use objects::{Deleted, NewObject};

@@ -40,6 +40,7 @@ use request::{Kind, Rules};
 use super::hosts::Domains;
 use crate::tables::Tables;
 pub(crate) use form::FormFile;
+pub(crate) use form::fuzz::{form as fuzz_form, policy as fuzz_policy, tags as fuzz_tags};
 
 /// The S3 endpoint as a tower service.
 #[derive(Clone)]

@@ -13,6 +13,7 @@
 mod answer;
 mod fields;
 mod file;
+pub(super) mod fuzz;
 mod mac;
 mod multipart;
 mod policy;
