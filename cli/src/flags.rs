@@ -31,6 +31,14 @@ impl Flags {
         self
     }
 
+    /// `--KEY`: turns the setting on when given.
+    pub(crate) fn on(mut self, key: &str, given: bool) -> Self {
+        if given {
+            self.0.insert(key.to_owned(), Value::Boolean(true));
+        }
+        self
+    }
+
     pub(crate) fn into_table(self) -> Table {
         self.0
     }
@@ -44,12 +52,13 @@ mod tests {
     fn only_what_was_said_is_in_the_table() {
         let flags =
             Flags::default().text("a", Some("x")).text("b", None::<&str>).number("c", Some(3)).number("d", None).off("e", true);
-        let table = flags.off("f", false).into_table();
+        let table = flags.off("f", false).on("g", true).on("h", false).into_table();
         assert_eq!(
             table,
             toml::toml! { a = "x"
             c = 3
-            e = false }
+            e = false
+            g = true }
         );
     }
 }

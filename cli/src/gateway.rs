@@ -38,6 +38,9 @@ pub(crate) struct Args {
     /// Region that clients sign for.
     #[arg(long)]
     region: Option<String>,
+    /// Take requests signed by Signature Version 2 too, for old clients.
+    #[arg(long)]
+    signature_v2: bool,
     /// Don't wait for stable storage. Loses data when the power goes.
     #[arg(long)]
     no_fsync: bool,
@@ -50,6 +53,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         .text("link", args.link)
         .text("code", args.code)
         .text("region", args.region)
+        .on("signature_v2", args.signature_v2)
         .off("fsync", args.no_fsync);
     let config: GatewayConfig = nodio_host::config::load(args.config.as_deref(), ENV_PREFIX, flags.into_table())?;
     let link =

@@ -70,6 +70,9 @@ pub(crate) struct Args {
     /// Most disk space of each donor [default: 20 GiB].
     #[arg(long)]
     capacity: Option<ByteSize>,
+    /// Take requests signed by Signature Version 2 too, for old clients.
+    #[arg(long)]
+    signature_v2: bool,
     /// Don't wait for stable storage. Loses data when the power goes.
     #[arg(long)]
     no_fsync: bool,

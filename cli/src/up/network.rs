@@ -98,6 +98,7 @@ impl Network {
             listen: args.listen,
             region: settings.region.clone(),
             code: CodePolicy::Fixed(settings.code),
+            signature_v2: args.signature_v2,
             fsync: !args.no_fsync,
             ..GatewayConfig::default()
         };
