@@ -153,10 +153,6 @@ impl S3Access for Access {
         let need = needs::of(operation, version.is_some_and(|version| !version.is_empty()));
         let bucket = cx.s3_path().get_bucket_name().map(str::to_owned);
         let key = cx.s3_path().get_object_key().unwrap_or_default().to_owned();
-        if operation == "GetObject" && !judge.caller.signed && pairs.iter().any(|(name, _)| name.starts_with("response-")) {
-            let message = "Request specific response headers cannot be used for anonymous GET requests.";
-            return Err(fail(S3ErrorCode::InvalidRequest, message));
-        }
         if let Need::Signature(action) = need {
             judge.signature(action, bucket.as_deref().unwrap_or("*"))?;
             cx.extensions_mut().insert(judge);

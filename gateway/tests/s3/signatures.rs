@@ -177,6 +177,12 @@ async fn version_2_signs_headers_where_it_is_switched_on() {
         let call = Call::get("/my-bucket").header("authorization", header).header("x-amz-date", &time_in(0, "%Y%m%dT%H%M%SZ"));
         assert_eq!(world.client.send_unsigned(call).await.error(), (error.0, error.1.into()), "{header}");
     }
+    // Sent without a slash and signed with one, as for a host name.
+    for resource in ["/my-bucket", "/my-bucket/"] {
+        assert_eq!(send(Call::get("/my-bucket?list-type=2"), resource).await.all("Key"), ["a b"], "{resource}");
+        assert_eq!(send(Call::get("/my-bucket?versioning"), &format!("{resource}?versioning")).await.status, 200, "{resource}");
+    }
+    assert_eq!(send(Call::get("/my-bucket"), "/my-bucket//").await.error(), (403, "SignatureDoesNotMatch".into()));
     let undated = Call::get("/my-bucket").header("authorization", "AWS a:b");
     assert_eq!(world.client.send_unsigned(undated).await.error(), (403, "AccessDenied".into()));
     // Version 4 goes on as it was.

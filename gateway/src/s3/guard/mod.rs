@@ -8,11 +8,13 @@
 //! Promises: nothing is held of a body but one frame (one chunk, where chunks are signed); a body that is cut, malformed or too slow
 //! never ends as if it were whole; no answer leaves without `x-amz-request-id`, no error without Code, Message and Resource.
 
+mod bare_bucket;
 mod bare_tag;
 mod body;
 mod chunked;
 mod form;
 mod ids;
+mod mac;
 pub(crate) mod query;
 mod refusal;
 mod request;
@@ -83,12 +85,15 @@ impl Guard {
     }
 
     async fn pass(self, request: Request<Incoming>, ids: &RequestIds, resource: &str) -> Response<Body> {
-        let (parts, incoming) = request.into_parts();
+        let (mut parts, incoming) = request.into_parts();
         let bares_tag = bare_tag::is_wanted(&parts);
         let watch = Watch::default();
         let passed = match request::check(&parts, &self.rules) {
             Ok(Kind::Form(target)) => Box::pin(self.pass_form(parts, incoming, target, &watch)).await,
             Ok(Kind::Other(plan)) => {
+                if self.rules.signature_v2 {
+                    bare_bucket::settle(&mut parts, &self.tables, &self.rules.domains).await;
+                }
                 let request = Request::from_parts(parts, body::watched(incoming, plan, watch.clone()));
                 self.call_inner(request).await
             }

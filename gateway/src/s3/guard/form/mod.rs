@@ -14,7 +14,6 @@ mod answer;
 mod fields;
 mod file;
 pub(super) mod fuzz;
-mod mac;
 mod multipart;
 mod policy;
 mod put;

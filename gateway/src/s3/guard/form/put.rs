@@ -11,11 +11,11 @@ use s3s::Body;
 use sha2::{Digest, Sha256};
 
 use super::fields::{Field, Fields};
-use super::mac::signing_key;
 use super::multipart::malformed;
 use super::signer::argument;
 use super::tagging;
 use crate::s3::access::Original;
+use crate::s3::guard::mac::signing_key;
 use crate::s3::guard::query;
 use crate::s3::guard::refusal::Refusal;
 

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::fields::Fields;
-use super::mac::{Key, check_sha1, signing_key};
+use crate::s3::guard::mac::{Key, check_sha1, signing_key};
 use crate::s3::guard::refusal::Refusal;
 use crate::s3::guard::signature::{ScopeFault, check_scope};
 

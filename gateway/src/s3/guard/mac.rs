@@ -44,11 +44,11 @@ pub(super) fn check_sha1(secret: &[u8], text: &[u8], given: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    /// "Examples of how to derive a signing key" gives other dates; this one is of "Browser-Based Upload using HTTP POST".
+    /// Of "Example: Browser-Based Upload using HTTP POST (Using AWS Signature Version 4)".
     #[test]
     fn the_key_of_the_example_in_the_reference() {
         let key = signing_key("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "20151229", "us-east-1");
-        let policy = include_str!("example_policy.txt").trim_end();
+        let policy = include_str!("form/example_policy.txt").trim_end();
         let signature = hex::decode("8afdbf4008c03f22c2cd3cdb72e4afbb1f6a588f3255ac628749a66d7f09699e").expect("hex");
         assert!(key.check(policy.as_bytes(), &signature));
         assert!(!key.check(&policy.as_bytes()[1..], &signature));
