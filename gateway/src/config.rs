@@ -55,6 +55,8 @@ pub struct GatewayConfig {
     pub domains: Vec<String>,
     /// Take requests that are signed by Signature Version 2, in header or query.
     pub signature_v2: bool,
+    /// Names of the keys that `aws:kms` can be asked for with, each derived from the master key.
+    pub kms_keys: Vec<String>,
     /// The coordinator, as `nodio coordinator` prints it for gateways. Unset only where the coordinator runs in the same process.
     pub link: Option<Link>,
     pub key: KeyConfig,
@@ -92,6 +94,7 @@ impl Default for GatewayConfig {
             region: "us-east-1".to_owned(),
             domains: Vec::new(),
             signature_v2: false,
+            kms_keys: Vec::new(),
             link: None,
             key: KeyConfig::default(),
             code: CodePolicy::Fixed(Code::DEFAULT),
@@ -127,6 +130,8 @@ impl GatewayConfig {
         let must = |key, want, holds: bool| if holds { Ok(()) } else { Err(BadSetting { key, want }) };
         must("region", "letters, digits and hyphens", is_region(&self.region))?;
         must("domains", "host names, without ports or wildcards", self.domains.iter().all(|domain| is_domain(domain)))?;
+        let names = self.kms_keys.iter().all(|name| is_key_name(name));
+        must("kms_keys", "names of letters, digits, hyphens and underscores", names)?;
         must("memory_mib", "32 or more", self.memory_mib >= MEMORY_MIB_MIN)?;
         must("metadata_cache_mib", "1 or more", self.metadata_cache_mib >= 1)?;
         must("connections_max", "1 or more", self.connections_max >= 1)?;
@@ -172,6 +177,10 @@ fn is_region(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
+fn is_key_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+}
+
 fn is_domain(text: &str) -> bool {
     let label = |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     text.split('.').all(label)
@@ -194,6 +203,7 @@ mod tests {
             "region",
             "domains",
             "signature_v2",
+            "kms_keys",
             "link",
             "source",
             "file",
@@ -232,6 +242,7 @@ mod tests {
         };
         assert!(bad(|config| config.region = "us east".into()).starts_with("region must be"));
         assert!(bad(|config| config.domains = vec!["*.x".into()]).starts_with("domains must be"));
+        assert!(bad(|config| config.kms_keys = vec!["aws/s3".into()]).starts_with("kms_keys must be"));
         assert!(bad(|config| config.memory_mib = 1).starts_with("memory_mib must be"));
         assert!(bad(|config| config.sweep_age_ms = 1).starts_with("sweep_age_ms must be"));
         assert!(toml::from_str::<GatewayConfig>("liste = \"x\"").is_err());

@@ -27,6 +27,7 @@ use crate::keys::KeyError;
 use crate::meter::{Meter, serve_metrics};
 use crate::names::{BadName, BucketName, UserId};
 use crate::pipeline::{Pipeline, PipelineOptions};
+use crate::s3::encryption::NamedKeys;
 use crate::s3::{Api, endpoint};
 use crate::tables::{NewBucket, TableError, Tables};
 pub use open::{Opened, open};
@@ -127,7 +128,12 @@ impl Gateway {
         background::spawn(&ticks, &config, &opened.tables, &pipeline);
         background::spawn_meter(&ticks, &meter);
 
-        let api = Api { tables: opened.tables.clone(), pipeline, region: config.region.as_str().into() };
+        let api = Api {
+            tables: opened.tables.clone(),
+            pipeline,
+            region: config.region.as_str().into(),
+            named_keys: NamedKeys::new(&config.region, &config.kms_keys),
+        };
         let options = ServeOptions {
             connections_max: config.connections_max as usize,
             drain: Duration::from_millis(config.drain_ms),

@@ -2,17 +2,21 @@
 //!
 //! ```text
 //!   key file | environment | passphrase ─► MasterKey ─┬─ HKDF(bucket id) ─► BucketKeys ── AES-256-GCM ─► WrappedKey of a part
-//!                                argon2id             ├─ HKDF("access") ─── AES-256-GCM ─► SealedSecret of an access key
+//!                                argon2id             │                 ├─ HKDF(+ a customer's key) ── the same, and a check of the key
+//!                                                     │                 └─ HKDF(+ a key's name) ────── the same
+//!                                                     ├─ HKDF("access") ─── AES-256-GCM ─► SealedSecret of an access key
 //!                                                     └─ HKDF("fingerprint") ─► tells one master key from another
 //! ```
 //! Promises: what is stored opens only under the same master key, for the same bucket, key, uid and part (or access key id); open keys
-//! are wiped when dropped, never printed, never logged. Lose the master key and every object is lost: nothing else opens them.
+//! are wiped when dropped, never printed, never logged; a customer's key is never stored. Lose the master key and every object is lost: nothing else opens them.
 
+mod further;
 mod gcm;
 mod master;
 mod source;
 mod wrap;
 
+pub(crate) use further::CustomerKey;
 pub use master::MasterKey;
 pub(crate) use master::SealedSecret;
 pub use source::{KeySource, MASTER_KEY_ENV};

@@ -36,6 +36,10 @@ impl BucketKeys {
         Self(key)
     }
 
+    pub(super) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// Wraps a part's key for one object of this bucket.
     pub(crate) fn wrap(&self, key: &DataKey, aad: WrapAad<'_>) -> WrappedKey {
         let (nonce, text) = gcm::seal(&self.0, &aad.bytes(), key.as_bytes());

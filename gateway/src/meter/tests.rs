@@ -12,7 +12,7 @@ use crate::keys::{MasterKey, WrapAad};
 use crate::names::{ObjectKey, ObjectUid, UserId};
 use crate::pipeline::PipelineOptions;
 use crate::rows::{BucketRow, ETag, LiveObject, ObjectBody, PartPlace, PartRef};
-use crate::tables::{CopySource, NewBucket, NewObject, Precondition};
+use crate::tables::{CopyKeys, CopySource, NewBucket, NewObject, Precondition};
 
 const EVERY_MS: u64 = 600_000;
 const START: UnixMs = 1_000_000;
@@ -73,7 +73,9 @@ impl World {
         let row = self.tables.object(from.0, &source, None).await.expect("there");
         let source = CopySource { bucket: from.0, key: &source, row: &row };
         let new = self.new_object(ObjectUid::new(2), ObjectBody::Empty);
-        self.tables.copy_object(source, (to.0, &target), new, &Precondition::default(), 3).await.expect("copied");
+        let (opens, wraps) = (self.tables.bucket_keys(from.0.id), self.tables.bucket_keys(to.0.id));
+        let keys = CopyKeys { from: &opens, to: &wraps };
+        self.tables.copy_object(source, (to.0, &target), keys, new, &Precondition::default(), 3).await.expect("copied");
     }
 
     /// Steps until there is nothing to do; the number of steps that did something.

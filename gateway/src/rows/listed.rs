@@ -130,7 +130,7 @@ enum FrontSse<'a> {
     Implicit,
     S3,
     Kms { _key_id: &'a str, _context: Option<&'a str> },
-    Customer { _key_md5: [u8; 16] },
+    Customer { _key_check: [u8; 16] },
 }
 
 /// As [`super::ObjectChecksum`].

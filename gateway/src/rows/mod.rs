@@ -11,6 +11,7 @@
 
 mod access;
 mod bucket;
+mod encryption;
 mod listed;
 mod locking;
 mod object;
@@ -22,6 +23,7 @@ mod tests;
 
 pub(crate) use access::{AccessKeyRow, MasterRow, UserRow};
 pub(crate) use bucket::{BucketRow, Versioning};
+pub(crate) use encryption::DefaultEncryption;
 pub(crate) use listed::{ListedObject, ListedVersion};
 pub(crate) use locking::{BucketTags, DefaultRetention, RetentionPeriod};
 pub(crate) use object::{

@@ -170,13 +170,20 @@ pub(crate) enum RetentionMode {
     Compliance,
 }
 
-/// How encryption was asked for. Every object is encrypted; this is what the answer's headers say.
+/// How encryption was asked for. Every object is encrypted; this says what its part keys are wrapped under, and what answers show.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Sse {
     Implicit,
     S3,
-    Kms { key_id: String, context: Option<String> },
-    Customer { key_md5: [u8; 16] },
+    /// As they were named: the key, and the context's base64.
+    Kms {
+        key_id: String,
+        context: Option<String>,
+    },
+    Customer {
+        /// [`crate::keys::BucketKeys::customer_check`] of the key, which itself is not stored.
+        key_check: [u8; 16],
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -102,7 +102,7 @@ impl Make {
 
     fn sse(&mut self) -> Sse {
         let kms = Sse::Kms { key_id: self.text(), context: self.maybe(Self::text) };
-        let customer = Sse::Customer { key_md5: self.id() };
+        let customer = Sse::Customer { key_check: self.id() };
         self.one_of(&[Sse::Implicit, Sse::S3, kms, customer])
     }
 

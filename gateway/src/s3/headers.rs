@@ -5,14 +5,15 @@
 
 use http::HeaderMap;
 use nodio_host::clock::now_ms;
-use s3s::dto::{Metadata, ServerSideEncryption};
+use s3s::dto::Metadata;
 use s3s::{S3ErrorCode, S3Result};
 
+use super::encryption::{Asked, asked};
 use super::error::fail;
 use super::limits::{OBJECT_TAGS_MAX, USER_METADATA_BYTES_MAX};
 use super::lock;
 use super::tags::{self, Tags};
-use crate::rows::{ContentHeaders, Lock, Sse};
+use crate::rows::{ContentHeaders, Lock};
 
 /// The value of a header, if it is there, not empty, and text.
 pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -30,7 +31,7 @@ fn utf8(headers: &HeaderMap, name: &str) -> Option<String> {
 pub(crate) struct NewHeaders {
     pub(crate) headers: ContentHeaders,
     pub(crate) user_meta: Vec<(String, String)>,
-    pub(crate) sse: Sse,
+    pub(crate) encryption: Asked,
     pub(crate) storage_class: Option<String>,
     pub(crate) tags: Tags,
     pub(crate) lock: Lock,
@@ -43,7 +44,7 @@ impl NewHeaders {
         Ok(Self {
             headers: content_headers(headers)?,
             user_meta: user_meta(metadata)?,
-            sse: sse(headers)?,
+            encryption: asked(headers)?,
             storage_class: storage_class(headers)?,
             tags: tags::of_header(text(headers, "x-amz-tagging").unwrap_or_default(), OBJECT_TAGS_MAX)?,
             lock: lock::of_headers(headers, now_ms())?,
@@ -86,18 +87,6 @@ fn user_meta(metadata: Option<Metadata>) -> S3Result<Vec<(String, String)>> {
     Ok(pairs)
 }
 
-fn sse(headers: &HeaderMap) -> S3Result<Sse> {
-    match text(headers, "x-amz-server-side-encryption") {
-        None => Ok(Sse::Implicit),
-        Some("AES256") => Ok(Sse::S3),
-        Some("aws:kms" | "aws:kms:dsse") => Err(not_implemented("x-amz-server-side-encryption: aws:kms")),
-        Some(_) => {
-            let message = "The encryption request you specified is not valid. The valid value is AES256.";
-            Err(fail(S3ErrorCode::InvalidEncryptionAlgorithmError, message))
-        }
-    }
-}
-
 /// `None` is STANDARD.
 fn storage_class(headers: &HeaderMap) -> S3Result<Option<String>> {
     const KNOWN: [&str; 8] = [
@@ -117,11 +106,6 @@ fn storage_class(headers: &HeaderMap) -> S3Result<Option<String>> {
     }
 }
 
-/// Every object is encrypted at rest, and since 2023 S3 says so of every object.
-pub(crate) fn encryption_shown() -> Option<ServerSideEncryption> {
-    Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256))
-}
-
 fn not_implemented(what: &str) -> s3s::S3Error {
     let message = format!("A header you provided implies functionality that is not implemented: {what}");
     fail(S3ErrorCode::NotImplemented, message)
@@ -129,27 +113,8 @@ fn not_implemented(what: &str) -> s3s::S3Error {
 
 /// Refuses what would have to be kept for, or done to, a new object and isn't built.
 fn refuse_unbuilt(headers: &HeaderMap) -> S3Result<()> {
-    refuse_customer_keys(headers)?;
-    const UNBUILT: [&str; 3] =
-        ["x-amz-server-side-encryption-aws-kms-key-id", "x-amz-server-side-encryption-context", "x-amz-write-offset-bytes"];
-    for name in UNBUILT {
-        if text(headers, name).is_some() {
-            return Err(not_implemented(name));
-        }
-    }
-    Ok(())
-}
-
-/// Encryption with the customer's own key: of the object, or of a copy's source.
-pub(crate) fn refuse_customer_keys(headers: &HeaderMap) -> S3Result<()> {
-    let customer = |name: &str| {
-        name.starts_with("x-amz-server-side-encryption-customer-")
-            || name.starts_with("x-amz-copy-source-server-side-encryption-customer-")
-    };
-    match headers.keys().find(|name| customer(name.as_str())) {
-        Some(name) => Err(not_implemented(name.as_str())),
-        None => Ok(()),
-    }
+    const APPEND: &str = "x-amz-write-offset-bytes";
+    if text(headers, APPEND).is_some() { Err(not_implemented(APPEND)) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -179,15 +144,7 @@ mod tests {
 
     #[test]
     fn what_is_not_built_is_not_ignored() {
-        for (name, value) in [
-            ("x-amz-server-side-encryption-customer-algorithm", "AES256"),
-            ("x-amz-server-side-encryption", "aws:kms"),
-            ("x-amz-write-offset-bytes", "5"),
-        ] {
-            assert_eq!(code(&[(name, value)]), "NotImplemented", "{name}");
-        }
-        assert_eq!(code(&[("x-amz-server-side-encryption", "AES256")]), "taken");
-        assert_eq!(code(&[("x-amz-server-side-encryption", "ROT13")]), "InvalidEncryptionAlgorithmError");
+        assert_eq!(code(&[("x-amz-write-offset-bytes", "5")]), "NotImplemented");
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod access;
 mod auth;
 mod conditional;
 mod digest;
+pub(crate) mod encryption;
 mod error;
 pub(crate) mod fuzz;
 mod guard;
@@ -30,6 +31,7 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 
 use crate::pipeline::Pipeline;
 use crate::tables::Tables;
+use encryption::NamedKeys;
 pub(crate) use guard::Guard;
 
 /// What the operations work with. Cheap to clone.
@@ -38,6 +40,7 @@ pub(crate) struct Api {
     pub(crate) tables: Tables,
     pub(crate) pipeline: Pipeline,
     pub(crate) region: Arc<str>,
+    pub(crate) named_keys: NamedKeys,
 }
 
 /// The endpoint: guarded, signed, with buckets as paths and under `domains`, and with `signature_v2` for old clients if so wished.

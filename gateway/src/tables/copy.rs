@@ -8,7 +8,7 @@ use nodio_wire::UnixMs;
 use super::objects::{NewObject, Put, body_of, live_row, plan_body};
 use super::plan::Plan;
 use super::{Precondition, TableError, Tables};
-use crate::keys::WrapAad;
+use crate::keys::{BucketKeys, WrapAad};
 use crate::names::{ObjectKey, ObjectUid};
 use crate::rows::{BucketRow, LiveObject, ObjectRow, PartRef};
 
@@ -18,6 +18,13 @@ pub(crate) struct CopySource<'a> {
     pub(crate) bucket: &'a BucketRow,
     pub(crate) key: &'a ObjectKey,
     pub(crate) row: &'a ObjectRow,
+}
+
+/// What the part keys of source and copy are wrapped under.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CopyKeys<'a> {
+    pub(crate) from: &'a BucketKeys,
+    pub(crate) to: &'a BucketKeys,
 }
 
 impl Tables {
@@ -31,6 +38,7 @@ impl Tables {
         &self,
         source: CopySource<'_>,
         target: (&BucketRow, &ObjectKey),
+        keys: CopyKeys<'_>,
         new: NewObject,
         precondition: &Precondition,
         now: UnixMs,
@@ -38,7 +46,7 @@ impl Tables {
         let from = source.row.live().ok_or(TableError::NoSuchKey)?;
         let parts = match self.parts(source.row).await {
             Err(TableError::Vanished) => return Err(TableError::SourceChanged),
-            parts => self.rewrap(source, target, new.uid, parts?)?,
+            parts => rewrap(source, target.1, keys, new.uid, parts?)?,
         };
         let new = NewObject { live: LiveObject { size: from.size, etag: from.etag, body: body_of(&parts), ..new.live }, ..new };
         let kept: HashSet<_> = parts.iter().map(|part| part.id).collect();
@@ -61,19 +69,18 @@ impl Tables {
         plan.at(there.key, there.version);
         Ok(())
     }
+}
 
-    fn rewrap(
-        &self,
-        source: CopySource<'_>,
-        target: (&BucketRow, &ObjectKey),
-        uid: ObjectUid,
-        mut parts: Vec<PartRef>,
-    ) -> Result<Vec<PartRef>, TableError> {
-        let (from, to) = (self.bucket_keys(source.bucket.id), self.bucket_keys(target.0.id));
-        for part in &mut parts {
-            let key = from.unwrap(&part.key, WrapAad { key: source.key, uid: source.row.uid, part: part.id })?;
-            part.key = to.wrap(&key, WrapAad { key: target.1, uid, part: part.id });
-        }
-        Ok(parts)
+fn rewrap(
+    source: CopySource<'_>,
+    target: &ObjectKey,
+    keys: CopyKeys<'_>,
+    uid: ObjectUid,
+    mut parts: Vec<PartRef>,
+) -> Result<Vec<PartRef>, TableError> {
+    for part in &mut parts {
+        let key = keys.from.unwrap(&part.key, WrapAad { key: source.key, uid: source.row.uid, part: part.id })?;
+        part.key = keys.to.wrap(&key, WrapAad { key: target, uid, part: part.id });
     }
+    Ok(parts)
 }

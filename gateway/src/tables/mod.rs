@@ -49,7 +49,7 @@ pub use access::{AccessKey, KeyInfo, NewKey};
 pub(crate) use buckets::NewBucket;
 pub(crate) use complete::{Completion, ListedPart};
 pub(crate) use condition::{ETagMatch, Precondition};
-pub(crate) use copy::CopySource;
+pub(crate) use copy::{CopyKeys, CopySource};
 pub use error::TableError;
 pub(crate) use escape::fuzz_row_key;
 pub(crate) use holdings::{Holding, HoldingPage, PageLimit, RowPlace, Waiting, Which};

@@ -8,6 +8,7 @@ mod checksums;
 mod chunked;
 mod common;
 mod copying;
+mod encryption;
 mod failures;
 mod forms;
 mod limits;

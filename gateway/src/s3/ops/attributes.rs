@@ -14,8 +14,9 @@ use crate::rows::{LiveObject, PartRef};
 use crate::s3::Api;
 use crate::s3::access::headers;
 use crate::s3::digest::{Shown, scope_shown};
+use crate::s3::encryption::{Of, given};
 use crate::s3::error::{invalid_argument, object_key};
-use crate::s3::headers::{refuse_customer_keys, text};
+use crate::s3::headers::text;
 use crate::s3::limits::PAGE_MAX;
 
 const NAMES: [&str; 5] = ["ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"];
@@ -25,7 +26,7 @@ pub(super) async fn get_object_attributes(
     mut request: S3Request<GetObjectAttributesInput>,
 ) -> S3Result<S3Response<GetObjectAttributesOutput>> {
     let bucket = api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
-    refuse_customer_keys(headers(&request))?;
+    let customer = given(headers(&request), Of::Stored)?;
     let key = object_key(&request.input.key)?;
     let asked = asked(&request.input.object_attributes)?;
     let wants = |name: &str| asked.iter().any(|asked| asked == name);
@@ -34,6 +35,7 @@ pub(super) async fn get_object_attributes(
     let named = version(request.input.version_id.as_deref())?;
     let row = seen(api, &mut request, &bucket, &key, named).await?;
     let live = live(&row, named.is_some())?;
+    api.open_stored(&bucket, row.uid, &live.sse, customer)?;
     let parts = if wants("ObjectParts") { api.tables.parts(&row).await? } else { Vec::new() };
     Ok(S3Response::new(GetObjectAttributesOutput {
         checksum: checksum(live).filter(|_| wants("Checksum")),

@@ -10,10 +10,10 @@ use nodio_host::clock::now_ms;
 use s3s::dto::StreamingBlob;
 use s3s::{S3ErrorCode, S3Result};
 
-use crate::keys::WrapAad;
+use crate::keys::{BucketKeys, WrapAad};
 use crate::names::{ObjectKey, ObjectUid};
 use crate::pipeline::{self, BodyError, Place, ReadPiece, WriteOptions, WrittenPart};
-use crate::rows::{BucketRow, PartPlace, PartRef};
+use crate::rows::{PartPlace, PartRef};
 use crate::s3::Api;
 use crate::s3::digest::Claims;
 use crate::s3::error::{entity_too_large, fail, invalid_argument};
@@ -85,10 +85,10 @@ impl Api {
         }
     }
 
-    /// The part as a row of `key` with this uid names it; of its checksums, the one of `kept`.
+    /// The part as a row of `key` with this uid names it, its own key wrapped under `keys`; of its checksums, the one of `kept`.
     pub(super) fn own(
         &self,
-        bucket: &BucketRow,
+        keys: &BucketKeys,
         key: &ObjectKey,
         uid: ObjectUid,
         number: u16,
@@ -101,7 +101,7 @@ impl Api {
             number,
             id: written.id,
             len: written.len,
-            key: self.tables.bucket_keys(bucket.id).wrap(&written.key, aad),
+            key: keys.wrap(&written.key, aad),
             place,
             md5: written.md5,
             checksum: written.checksums.iter().find(|checksum| checksum.kind == kept).cloned(),
@@ -112,13 +112,12 @@ impl Api {
     /// The pieces of `parts` that make up `range` of the object.
     pub(super) async fn pieces(
         &self,
-        bucket: &BucketRow,
+        keys: &BucketKeys,
         key: &ObjectKey,
         uid: ObjectUid,
         parts: &[PartRef],
         range: Range<u64>,
     ) -> Result<Vec<ReadPiece>, TableError> {
-        let keys = self.tables.bucket_keys(bucket.id);
         let mut pieces = Vec::new();
         let mut start = 0;
         for part in parts {

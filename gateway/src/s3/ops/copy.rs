@@ -18,16 +18,17 @@ use crate::access::Action;
 use crate::checksum::{ChecksumKind, ChecksumScope, Hasher};
 use crate::names::{ObjectKey, ObjectUid};
 use crate::pipeline::{self, WriteOptions};
-use crate::rows::{BucketRow, LiveObject, ObjectBody, ObjectChecksum, ObjectRow};
+use crate::rows::{BucketRow, DefaultEncryption, LiveObject, ObjectBody, ObjectChecksum, ObjectRow, Sse};
 use crate::s3::Api;
 use crate::s3::access::{Rules, check_owner, headers, judge};
 use crate::s3::conditional::{Conditions, Verdict};
 use crate::s3::digest::{Claims, Shown, parse_kind, scope_shown};
+use crate::s3::encryption::{self, Of, Sealing, given};
 use crate::s3::error::{bucket_name, fail, internal, invalid_argument, no_such_key, object_key, precondition_failed};
-use crate::s3::headers::{NewHeaders, encryption_shown, refuse_customer_keys, text};
+use crate::s3::headers::{NewHeaders, text};
 use crate::s3::limits::{COPY_BYTES_MAX, PUT_BYTES_MAX};
 use crate::s3::range::parse_copy;
-use crate::tables::{CopySource, NewObject, TableError};
+use crate::tables::{CopyKeys, CopySource, NewObject, TableError};
 
 /// How often a source that is replaced while it is being copied is looked up anew.
 const LOOKUPS: usize = 5;
@@ -38,6 +39,7 @@ struct Source {
     key: ObjectKey,
     row: ObjectRow,
     live: LiveObject,
+    sealing: Sealing,
     /// A version was named.
     named: bool,
 }
@@ -46,7 +48,7 @@ async fn find_source<T>(api: &Api, request: &S3Request<T>, source: &Named, expec
     let Named::Bucket { bucket, key, version_id } = source else {
         return Err(fail(S3ErrorCode::NotImplemented, "Copies from access points are not implemented"));
     };
-    refuse_customer_keys(headers(request))?;
+    let customer = given(headers(request), Of::CopySource)?;
     let judge = judge(request)?;
     let key = object_key(key)?;
     let wanted = version(version_id.as_deref())?;
@@ -59,8 +61,9 @@ async fn find_source<T>(api: &Api, request: &S3Request<T>, source: &Named, expec
         let marker = "The source of a copy request may not specifically refer to a delete marker by version id.";
         return Err(if wanted.is_some() { fail(S3ErrorCode::InvalidRequest, marker) } else { no_such_key() });
     };
+    let sealing = api.open_stored(&bucket, row.uid, &live.sse, customer)?;
     match Conditions::of_copy_source(headers(request)).judge(&live.etag.to_string(), row.modified) {
-        Verdict::Go => Ok(Source { bucket, key, row, live, named: wanted.is_some() }),
+        Verdict::Go => Ok(Source { bucket, key, row, live, sealing, named: wanted.is_some() }),
         Verdict::Failed(_) | Verdict::NotModified => Err(precondition_failed()),
     }
 }
@@ -71,6 +74,7 @@ pub(super) async fn copy_object(api: &Api, mut request: S3Request<CopyObjectInpu
     let metadata = request.input.metadata.take();
     let new = NewHeaders::read(headers(&request), metadata)?;
     check_asked(&request, &target, key.as_str(), &new.lock)?;
+    let sealing = api.seal_new(&target, new.encryption.clone())?;
     let directives = Replaced {
         metadata: replaces(request.input.metadata_directive.as_ref().map(MetadataDirective::as_str))?,
         tags: replaces(request.input.tagging_directive.as_ref().map(TaggingDirective::as_str))?,
@@ -83,12 +87,14 @@ pub(super) async fn copy_object(api: &Api, mut request: S3Request<CopyObjectInpu
         let source = find_source(api, &request, &request.input.copy_source, expected).await?;
         check_copy(&source, &target, &key, directives.metadata, headers(&request))?;
         let checksum = checksum_for(api, &source, kind).await?;
-        let mut live = new_live(&source, new.clone(), directives, checksum);
+        let uid = ObjectUid::new(now_ms());
+        let mut live = new_live(&source, new.clone(), directives, sealing.sse(uid), checksum);
         live.acl = shared.acl.clone();
-        let object = NewObject { uid: ObjectUid::new(now_ms()), owner: shared.owner.clone(), live, inline: None };
+        let object = NewObject { uid, owner: shared.owner.clone(), live, inline: None };
         let from = CopySource { bucket: &source.bucket, key: &source.key, row: &source.row };
-        match api.tables.copy_object(from, (&target, &key), object, &condition, now_ms()).await {
-            Ok(put) => return Ok(S3Response::new(answer(&target, &put.row, &source))),
+        let keys = CopyKeys { from: &source.sealing.keys, to: &sealing.keys };
+        match api.tables.copy_object(from, (&target, &key), keys, object, &condition, now_ms()).await {
+            Ok(put) => return Ok(S3Response::new(answer(&target, &put.row, &source, sealing.shown()))),
             Err(TableError::SourceChanged) => {}
             Err(error) => return Err(error.into()),
         }
@@ -116,9 +122,16 @@ fn check_copy(source: &Source, target: &BucketRow, key: &ObjectKey, replace: boo
         let message = "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120";
         return Err(fail(S3ErrorCode::InvalidRequest, message));
     }
-    const CHANGES: [&str; 4] =
-        ["x-amz-storage-class", "x-amz-website-redirect-location", "x-amz-server-side-encryption", "x-amz-checksum-algorithm"];
-    let changes = replace || source.named || CHANGES.iter().any(|name| text(headers, name).is_some());
+    const CHANGES: [&str; 5] = [
+        "x-amz-storage-class",
+        "x-amz-website-redirect-location",
+        "x-amz-server-side-encryption",
+        "x-amz-server-side-encryption-customer-algorithm",
+        "x-amz-checksum-algorithm",
+    ];
+    // A default that was set may be another than the object was written under.
+    let default: Option<DefaultEncryption> = target.setting().map_err(TableError::from)?;
+    let changes = replace || source.named || default.is_some() || CHANGES.iter().any(|name| text(headers, name).is_some());
     if source.bucket.id == target.id && source.key == *key && !changes {
         let message = "This copy request is illegal because it is trying to copy an object to itself without changing the object's \
                        metadata, storage class, website redirect location or encryption attributes.";
@@ -140,7 +153,7 @@ async fn checksum_for(api: &Api, source: &Source, kind: Option<ChecksumKind>) ->
 }
 
 /// S3 keeps metadata and tags unless told otherwise; storage class, redirect, lock and encryption are always the request's own.
-fn new_live(source: &Source, new: NewHeaders, directives: Replaced, checksum: Option<ObjectChecksum>) -> LiveObject {
+fn new_live(source: &Source, new: NewHeaders, directives: Replaced, sse: Sse, checksum: Option<ObjectChecksum>) -> LiveObject {
     let from = source.live.clone();
     let redirect = new.headers.website_redirect.clone();
     let mut headers = if directives.metadata { new.headers } else { from.headers };
@@ -148,7 +161,7 @@ fn new_live(source: &Source, new: NewHeaders, directives: Replaced, checksum: Op
     LiveObject {
         headers,
         user_meta: if directives.metadata { new.user_meta } else { from.user_meta },
-        sse: new.sse,
+        sse,
         storage_class: new.storage_class,
         checksum,
         acl: None,
@@ -161,7 +174,7 @@ fn new_live(source: &Source, new: NewHeaders, directives: Replaced, checksum: Op
     }
 }
 
-fn answer(target: &BucketRow, row: &ObjectRow, source: &Source) -> CopyObjectOutput {
+fn answer(target: &BucketRow, row: &ObjectRow, source: &Source, sealed: encryption::Shown) -> CopyObjectOutput {
     let checksum = row.live().and_then(|live| live.checksum.as_ref());
     let parts = row.live().and_then(|live| live.etag.parts);
     let shown = checksum.map_or_else(Shown::default, |kept| whole_shown(&kept.checksum, kept.scope, parts));
@@ -178,7 +191,11 @@ fn answer(target: &BucketRow, row: &ObjectRow, source: &Source) -> CopyObjectOut
     CopyObjectOutput {
         copy_object_result: Some(result),
         copy_source_version_id: shown_version(&source.bucket, &source.row),
-        server_side_encryption: encryption_shown(),
+        server_side_encryption: sealed.algorithm,
+        ssekms_key_id: sealed.key_id,
+        ssekms_encryption_context: sealed.context,
+        sse_customer_algorithm: sealed.customer_algorithm,
+        sse_customer_key_md5: sealed.customer_key_md5,
         version_id: shown_version(target, row),
         ..CopyObjectOutput::default()
     }
@@ -190,7 +207,7 @@ async fn read(api: &Api, source: &Source, range: std::ops::Range<u64>) -> S3Resu
         return Ok(futures::stream::empty().boxed());
     }
     let parts = api.tables.parts(&source.row).await?;
-    let pieces = api.pieces(&source.bucket, &source.key, source.row.uid, &parts, range).await?;
+    let pieces = api.pieces(&source.sealing.keys, &source.key, source.row.uid, &parts, range).await?;
     Ok(api.pipeline.read(pieces).await?)
 }
 
@@ -200,7 +217,7 @@ pub(super) async fn upload_part_copy(
 ) -> S3Result<S3Response<UploadPartCopyOutput>> {
     let input = &request.input;
     let bucket = api.bucket(&request, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
-    let target = Target::find(api, bucket, &input.key, &input.upload_id, input.part_number).await?;
+    let target = Target::find(api, bucket, (&input.key, &input.upload_id, input.part_number), headers(&request)).await?;
     let source = find_source(api, &request, &input.copy_source, input.expected_source_bucket_owner.as_deref()).await?;
     let range = copied_range(input.copy_source_range.as_deref(), source.live.size)?;
     let body = read(api, &source, range.clone()).await?;
@@ -217,6 +234,7 @@ pub(super) async fn upload_part_copy(
     };
     let row = part::commit(api, &target, &written, target.kind()).await?;
     let shown = Shown::of(row.part.checksum.as_ref());
+    let sealed = target.sealing.shown();
     let result = CopyPartResult {
         checksum_crc32: shown.crc32,
         checksum_crc32c: shown.crc32c,
@@ -229,7 +247,10 @@ pub(super) async fn upload_part_copy(
     Ok(S3Response::new(UploadPartCopyOutput {
         copy_part_result: Some(result),
         copy_source_version_id: shown_version(&source.bucket, &source.row),
-        server_side_encryption: encryption_shown(),
+        server_side_encryption: sealed.algorithm,
+        ssekms_key_id: sealed.key_id,
+        sse_customer_algorithm: sealed.customer_algorithm,
+        sse_customer_key_md5: sealed.customer_key_md5,
         ..UploadPartCopyOutput::default()
     }))
 }

@@ -19,8 +19,9 @@ use crate::s3::Api;
 use crate::s3::access::{self, Judge, headers, take_known_object};
 use crate::s3::conditional::{Conditions, Verdict};
 use crate::s3::digest::{Shown, scope_shown};
+use crate::s3::encryption::{Given, Of, Sealing, given, refuse_encryption};
 use crate::s3::error::{fail, fail_as, internal, invalid_argument, no_such_key, object_key, precondition_failed};
-use crate::s3::headers::{encryption_shown, refuse_customer_keys, text};
+use crate::s3::headers::text;
 use crate::s3::limits::PARTS_MAX;
 use crate::s3::lock;
 use crate::s3::range::Asked;
@@ -36,18 +37,20 @@ struct Wanted {
     range: Option<Asked>,
     part: Option<u16>,
     checksum: bool,
+    customer: Option<Given>,
 }
 
 impl Wanted {
     fn read(headers: &HeaderMap, version_id: Option<&str>, part: Option<i32>) -> S3Result<Self> {
-        refuse_customer_keys(headers)?;
+        refuse_encryption(headers)?;
+        let customer = given(headers, Of::Stored)?;
         let range = text(headers, "range").and_then(Asked::parse);
         let part = part.map(part_number).transpose()?;
         if range.is_some() && part.is_some() {
             return Err(fail(S3ErrorCode::InvalidRequest, "Cannot specify both Range header and partNumber query parameter"));
         }
         let checksum = text(headers, "x-amz-checksum-mode").is_some_and(|mode| mode.eq_ignore_ascii_case("ENABLED"));
-        Ok(Self { version: version(version_id)?, conditions: Conditions::of_read(headers), range, part, checksum })
+        Ok(Self { version: version(version_id)?, conditions: Conditions::of_read(headers), range, part, checksum, customer })
     }
 }
 
@@ -60,6 +63,7 @@ fn part_number(number: i32) -> S3Result<u16> {
 struct Found {
     row: ObjectRow,
     live: LiveObject,
+    sealing: Sealing,
     parts: Vec<PartRef>,
     range: Range<u64>,
     /// The range is not the whole object by its own right: 206.
@@ -82,11 +86,12 @@ async fn find(api: &Api, bucket: &BucketRow, key: &ObjectKey, wanted: &Wanted, s
     let Some(live) = row.live().cloned() else {
         return Err(delete_marker(&row, wanted.version.is_some()).into());
     };
+    let sealing = api.open_stored(bucket, row.uid, &live.sse, wanted.customer.clone())?;
     judge(&wanted.conditions, &row, &live)?;
     let parts = api.tables.parts(&row).await?;
     let (range, partial) = select(&live, &parts, wanted)?;
     let checksum = checksum_of(&live, &parts, wanted);
-    Ok(Found { row, live, parts, range, partial, checksum, by_part: wanted.part.is_some() })
+    Ok(Found { row, live, sealing, parts, range, partial, checksum, by_part: wanted.part.is_some() })
 }
 
 /// An object's checksum; a composite one says of how many parts it is.
@@ -298,7 +303,7 @@ async fn open(
     if found.range.is_empty() {
         return Ok((found, None));
     }
-    let pieces = api.pieces(bucket, key, found.row.uid, &found.parts, found.range.clone()).await?;
+    let pieces = api.pieces(&found.sealing.keys, key, found.row.uid, &found.parts, found.range.clone()).await?;
     let body = api.pipeline.read(pieces).await.map_err(S3Error::from)?;
     Ok((found, Some(to_client(body))))
 }
@@ -310,6 +315,7 @@ fn answer_get(
     input: &GetObjectInput,
 ) -> S3Response<GetObjectOutput> {
     let shown = found.shown_checksum();
+    let sealed = found.sealing.shown();
     let stored = found.live.headers.clone();
     let output = GetObjectOutput {
         accept_ranges: Some("bytes".to_owned()),
@@ -334,7 +340,10 @@ fn answer_get(
         object_lock_mode: found.lock_mode(),
         object_lock_retain_until_date: found.retained_until(),
         parts_count: found.parts_count(),
-        server_side_encryption: encryption_shown(),
+        server_side_encryption: sealed.algorithm,
+        ssekms_key_id: sealed.key_id,
+        sse_customer_algorithm: sealed.customer_algorithm,
+        sse_customer_key_md5: sealed.customer_key_md5,
         storage_class: found.storage_class(),
         tag_count: found.tag_count(),
         version_id: shown_version(bucket, &found.row),
@@ -362,6 +371,7 @@ pub(super) async fn head_object(api: &Api, mut request: S3Request<HeadObjectInpu
 
 fn answer_head(found: &Found, bucket: &BucketRow, input: &HeadObjectInput) -> S3Response<HeadObjectOutput> {
     let shown = found.shown_checksum();
+    let sealed = found.sealing.shown();
     let stored = found.live.headers.clone();
     let output = HeadObjectOutput {
         accept_ranges: Some("bytes".to_owned()),
@@ -386,7 +396,10 @@ fn answer_head(found: &Found, bucket: &BucketRow, input: &HeadObjectInput) -> S3
         object_lock_mode: found.lock_mode(),
         object_lock_retain_until_date: found.retained_until(),
         parts_count: found.parts_count(),
-        server_side_encryption: encryption_shown(),
+        server_side_encryption: sealed.algorithm,
+        ssekms_key_id: sealed.key_id,
+        sse_customer_algorithm: sealed.customer_algorithm,
+        sse_customer_key_md5: sealed.customer_key_md5,
         storage_class: found.storage_class(),
         version_id: shown_version(bucket, &found.row),
         website_redirect_location: stored.website_redirect,

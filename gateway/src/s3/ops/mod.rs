@@ -6,6 +6,7 @@ mod body;
 mod buckets;
 mod copy;
 mod delete;
+mod encryption;
 mod get;
 mod grants;
 mod list;
@@ -87,5 +88,8 @@ operations! {
     sharing::put_public_access_block(PutPublicAccessBlockInput) -> PutPublicAccessBlockOutput;
     sharing::get_public_access_block(GetPublicAccessBlockInput) -> GetPublicAccessBlockOutput;
     sharing::delete_public_access_block(DeletePublicAccessBlockInput) -> DeletePublicAccessBlockOutput;
+    encryption::put_bucket_encryption(PutBucketEncryptionInput) -> PutBucketEncryptionOutput;
+    encryption::get_bucket_encryption(GetBucketEncryptionInput) -> GetBucketEncryptionOutput;
+    encryption::delete_bucket_encryption(DeleteBucketEncryptionInput) -> DeleteBucketEncryptionOutput;
     part::list_parts(ListPartsInput) -> ListPartsOutput;
 }

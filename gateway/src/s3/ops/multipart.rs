@@ -15,14 +15,18 @@ use super::page::{Asked, Names, given};
 use super::shape::{Owners, etag, precondition, shown_version, timestamp, upload};
 use crate::checksum::{Checksum, ChecksumKind, ChecksumScope};
 use crate::names::{ObjectKey, ObjectUid, PartNumber};
-use crate::rows::{BucketRow, ObjectRow, UploadRow};
+use crate::rows::{BucketRow, ObjectRow, Sse, UploadRow};
 use crate::s3::Api;
 use crate::s3::access::{caller, headers};
 use crate::s3::digest::{Shown, header_name, parse, parse_kind, scope_shown};
+use crate::s3::encryption::{self, Of, check_same, given as given_key};
 use crate::s3::error::{fail, invalid_argument, object_key};
-use crate::s3::headers::{NewHeaders, encryption_shown, refuse_customer_keys, text};
+use crate::s3::headers::{NewHeaders, text};
 use crate::s3::limits::PARTS_MAX;
 use crate::tables::{Completion, ListedPart, TableError, UploadQuery};
+
+/// As S3 does since 2024 for who asks for none.
+const UNASKED_CHECKSUM: (ChecksumKind, ChecksumScope) = (ChecksumKind::Crc64Nvme, ChecksumScope::FullObject);
 
 pub(super) async fn create_multipart_upload(
     api: &Api,
@@ -33,11 +37,13 @@ pub(super) async fn create_multipart_upload(
     let metadata = request.input.metadata.take();
     let new = NewHeaders::read(headers(&request), metadata)?;
     check_asked(&request, &bucket, key.as_str(), &new.lock)?;
+    let sealing = api.seal_new(&bucket, new.encryption)?;
     let asked = asked_checksum(headers(&request))?;
     let shared = acl::of_new_object(api, &request, &bucket).await?;
     let now = now_ms();
+    let uid = ObjectUid::new(now);
     let row = UploadRow {
-        uid: ObjectUid::new(now),
+        uid,
         initiated: now,
         owner: shared.owner,
         headers: new.headers,
@@ -45,18 +51,22 @@ pub(super) async fn create_multipart_upload(
         tags: new.tags,
         acl: shared.acl,
         lock: new.lock,
-        sse: new.sse,
+        sse: sealing.sse(uid),
         storage_class: new.storage_class,
-        // As S3 does since 2024 for who asks for none.
-        checksum: Some(asked.unwrap_or((ChecksumKind::Crc64Nvme, ChecksumScope::FullObject))),
+        checksum: Some(asked.unwrap_or(UNASKED_CHECKSUM)),
     };
     let id = api.tables.create_upload(&bucket, &key, &row).await?;
+    let sealed = sealing.shown();
     Ok(S3Response::new(CreateMultipartUploadOutput {
         bucket: Some(request.input.bucket),
         checksum_algorithm: asked.map(|(kind, _)| ChecksumAlgorithm::from_static(kind.name())),
         checksum_type: asked.map(|(_, scope)| scope_shown(scope)),
         key: Some(request.input.key),
-        server_side_encryption: encryption_shown(),
+        server_side_encryption: sealed.algorithm,
+        ssekms_key_id: sealed.key_id,
+        ssekms_encryption_context: sealed.context,
+        sse_customer_algorithm: sealed.customer_algorithm,
+        sse_customer_key_md5: sealed.customer_key_md5,
         upload_id: Some(id.to_string()),
         ..CreateMultipartUploadOutput::default()
     }))
@@ -96,13 +106,18 @@ pub(super) async fn complete_multipart_upload(
     request: S3Request<CompleteMultipartUploadInput>,
 ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
     let bucket = api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
-    refuse_customer_keys(headers(&request))?;
+    let customer = given_key(headers(&request), Of::New)?;
     let key = object_key(&request.input.key)?;
     let id = upload(&request.input.upload_id)?;
     let condition = precondition(headers(&request))?;
     // An upload that is gone may be one that was completed before: the tables know.
     let kept = match api.tables.upload(&bucket, &key, id).await {
-        Ok(row) => row.checksum,
+        Ok(row) => {
+            check_same(headers(&request), &row)?;
+            let with_checksums = row.checksum != Some(UNASKED_CHECKSUM);
+            api.check_complete(&bucket, &row, customer.clone(), with_checksums)?;
+            row.checksum
+        }
         Err(TableError::NoSuchUpload) => None,
         Err(error) => return Err(error.into()),
     };
@@ -114,7 +129,14 @@ pub(super) async fn complete_multipart_upload(
     };
     let row = api.tables.complete_upload(&bucket, &key, id, &completion, &condition, now_ms()).await?;
     let location = location(headers(&request), &request.input.bucket, &key);
-    Ok(S3Response::new(completed(&bucket, &row, request.input, location)))
+    let sse = row.live().map_or(&Sse::Implicit, |live| &live.sse);
+    if customer.is_some() {
+        // An upload that was completed before: nothing has looked at the key yet.
+        api.open_stored(&bucket, row.uid, sse, customer.clone())?;
+    }
+    let sealed = encryption::Shown::of(sse);
+    let output = completed(&bucket, &row, sealed, request.input, location);
+    Ok(S3Response::with_headers(output, customer.as_ref().map(encryption::Given::echo).unwrap_or_default()))
 }
 
 fn listed_parts(parts: &[CompletedPart], kept: Option<ChecksumKind>) -> S3Result<Vec<ListedPart>> {
@@ -173,6 +195,7 @@ fn location(headers: &HeaderMap, bucket: &str, key: &ObjectKey) -> String {
 fn completed(
     bucket: &BucketRow,
     row: &ObjectRow,
+    sealed: encryption::Shown,
     input: CompleteMultipartUploadInput,
     location: String,
 ) -> CompleteMultipartUploadOutput {
@@ -194,7 +217,8 @@ fn completed(
         e_tag: live.map(|live| etag(&live.etag)),
         key: Some(input.key),
         location: Some(location),
-        server_side_encryption: encryption_shown(),
+        server_side_encryption: sealed.algorithm,
+        ssekms_key_id: sealed.key_id,
         version_id: shown_version(bucket, row),
         ..CompleteMultipartUploadOutput::default()
     }

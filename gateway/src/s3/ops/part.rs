@@ -1,5 +1,6 @@
 //! UploadPart and ListParts, and what UploadPartCopy shares with them.
 
+use http::HeaderMap;
 use nodio_host::clock::now_ms;
 use s3s::dto::{
     ChecksumAlgorithm, Initiator, ListPartsInput, ListPartsOutput, Part, StorageClass, UploadPartInput, UploadPartOutput,
@@ -16,8 +17,8 @@ use crate::rows::{BucketRow, ETag, UploadRow, UploadedPartRow};
 use crate::s3::Api;
 use crate::s3::access::{caller, headers, trailers};
 use crate::s3::digest::{Claims, Shown, scope_shown};
+use crate::s3::encryption::{Of, Sealing, check_same, given};
 use crate::s3::error::{fail, invalid_argument, object_key};
-use crate::s3::headers::{encryption_shown, refuse_customer_keys};
 use crate::s3::limits::PUT_BYTES_MAX;
 use crate::tables::{NewPart, TableError};
 
@@ -28,16 +29,25 @@ pub(super) struct Target {
     id: UploadId,
     number: PartNumber,
     upload: UploadRow,
+    pub(super) sealing: Sealing,
 }
 
 impl Target {
-    pub(super) async fn find(api: &Api, bucket: BucketRow, key: &str, upload_id: &str, number: i32) -> S3Result<Self> {
+    /// `headers` must bring the key that the upload was begun with, if it was begun with one.
+    pub(super) async fn find(
+        api: &Api,
+        bucket: BucketRow,
+        (key, upload_id, number): (&str, &str, i32),
+        headers: &HeaderMap,
+    ) -> S3Result<Self> {
         let key = object_key(key)?;
         let number = PartNumber::new(number.into())
             .map_err(|_| invalid_argument("Part number must be an integer between 1 and 10000, inclusive"))?;
         let id = upload(upload_id)?;
         let upload = api.tables.upload(&bucket, &key, id).await?;
-        Ok(Self { bucket, key, id, number, upload })
+        check_same(headers, &upload)?;
+        let sealing = api.seal_part(&bucket, &upload, given(headers, Of::New)?)?;
+        Ok(Self { bucket, key, id, number, upload, sealing })
     }
 
     /// The kind that every part of this upload carries.
@@ -67,17 +77,17 @@ impl Target {
 
 pub(super) async fn upload_part(api: &Api, mut request: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
     let bucket = api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
-    refuse_customer_keys(headers(&request))?;
     let input = &request.input;
     let claims = Claims::read(headers(&request))?;
     let length = announced_length(headers(&request))?;
-    let target = Target::find(api, bucket, &input.key, &input.upload_id, input.part_number).await?;
+    let target = Target::find(api, bucket, (&input.key, &input.upload_id, input.part_number), headers(&request)).await?;
     let options = WriteOptions { checksums: target.kinds(&claims)?, length: Some(length), bytes_max: PUT_BYTES_MAX };
     let body = from_client(request.input.body.take());
     let written = api.write(body, options, &claims, || trailers(&request)).await?;
     let shown = claims.kind().unwrap_or(target.kind());
     let shown = Shown::of(written.checksums.iter().find(|checksum| checksum.kind == shown));
     let row = commit(api, &target, &written, target.kind()).await?;
+    let sealed = target.sealing.shown();
     Ok(S3Response::new(UploadPartOutput {
         checksum_crc32: shown.crc32,
         checksum_crc32c: shown.crc32c,
@@ -85,14 +95,17 @@ pub(super) async fn upload_part(api: &Api, mut request: S3Request<UploadPartInpu
         checksum_sha1: shown.sha1,
         checksum_sha256: shown.sha256,
         e_tag: Some(etag(&ETag::single(row.part.md5))),
-        server_side_encryption: encryption_shown(),
+        server_side_encryption: sealed.algorithm,
+        ssekms_key_id: sealed.key_id,
+        sse_customer_algorithm: sealed.customer_algorithm,
+        sse_customer_key_md5: sealed.customer_key_md5,
         ..UploadPartOutput::default()
     }))
 }
 
 /// Enters a written part into its upload, or lets go of it.
 pub(super) async fn commit(api: &Api, target: &Target, written: &WrittenPart, kept: ChecksumKind) -> S3Result<UploadedPartRow> {
-    let owned = api.own(&target.bucket, &target.key, target.id.0, target.number.get(), written, kept);
+    let owned = api.own(&target.sealing.keys, &target.key, target.id.0, target.number.get(), written, kept);
     let new = NewPart { part: owned.part, inline: owned.inline };
     match api.tables.put_part(&target.bucket, &target.key, target.id, &new, now_ms()).await {
         Ok(row) => Ok(row),

@@ -15,9 +15,10 @@ use crate::rows::{BucketRow, ETag, LiveObject, ObjectBody, ObjectChecksum, Objec
 use crate::s3::Api;
 use crate::s3::access::{headers, trailers};
 use crate::s3::digest::{Claims, Shown, scope_shown};
+use crate::s3::encryption::{self, Sealing};
 use crate::s3::error::object_key;
 use crate::s3::guard::FormFile;
-use crate::s3::headers::{NewHeaders, encryption_shown};
+use crate::s3::headers::NewHeaders;
 use crate::s3::limits::PUT_BYTES_MAX;
 use crate::tables::{NewObject, Precondition, TableError};
 
@@ -27,6 +28,7 @@ pub(super) async fn put_object(api: &Api, mut request: S3Request<PutObjectInput>
     let metadata = request.input.metadata.take();
     let new = NewHeaders::read(headers(&request), metadata)?;
     check_asked(&request, &bucket, key.as_str(), &new.lock)?;
+    let sealing = api.seal_new(&bucket, new.encryption.clone())?;
     let claims = Claims::read(headers(&request))?;
     let condition = precondition(headers(&request))?;
     let form = request.extensions.get::<FormFile>().is_some();
@@ -39,9 +41,9 @@ pub(super) async fn put_object(api: &Api, mut request: S3Request<PutObjectInput>
     let body = from_client(request.input.body.take());
     let written = api.write(body, options, &claims, || trailers(&request)).await?;
 
-    let object = new_object(api, &bucket, &key, shared, new, &written, kind);
+    let object = new_object(api, &sealing, &key, shared, new, &written, kind);
     let row = commit(api, &bucket, &key, &object, &condition, &written).await?;
-    Ok(S3Response::new(answer(&bucket, &row)))
+    Ok(S3Response::new(answer(&bucket, &row, sealing.shown())))
 }
 
 /// Spares a client the sending of what would be refused. The commit decides anew.
@@ -59,7 +61,7 @@ async fn check_early(api: &Api, bucket: &BucketRow, key: &ObjectKey, condition: 
 
 fn new_object(
     api: &Api,
-    bucket: &BucketRow,
+    sealing: &Sealing,
     key: &ObjectKey,
     shared: Shared,
     new: NewHeaders,
@@ -67,7 +69,7 @@ fn new_object(
     kind: ChecksumKind,
 ) -> NewObject {
     let uid = ObjectUid::new(now_ms());
-    let owned = api.own(bucket, key, uid, 1, written, kind);
+    let owned = api.own(&sealing.keys, key, uid, 1, written, kind);
     let checksum = owned.part.checksum.clone();
     let body = if owned.part.place == PartPlace::Empty { ObjectBody::Empty } else { ObjectBody::Single(owned.part) };
     let live = LiveObject {
@@ -78,7 +80,7 @@ fn new_object(
         tags: new.tags,
         acl: shared.acl,
         lock: new.lock,
-        sse: new.sse,
+        sse: sealing.sse(uid),
         checksum: checksum.map(|checksum| ObjectChecksum { checksum, scope: ChecksumScope::FullObject }),
         storage_class: new.storage_class,
         body,
@@ -106,7 +108,7 @@ async fn commit(
     }
 }
 
-fn answer(bucket: &BucketRow, row: &ObjectRow) -> PutObjectOutput {
+fn answer(bucket: &BucketRow, row: &ObjectRow, sealed: encryption::Shown) -> PutObjectOutput {
     let live = row.live();
     let checksum = live.and_then(|live| live.checksum.as_ref());
     let shown = Shown::of(checksum.map(|checksum| &checksum.checksum));
@@ -118,7 +120,11 @@ fn answer(bucket: &BucketRow, row: &ObjectRow) -> PutObjectOutput {
         checksum_sha1: shown.sha1,
         checksum_sha256: shown.sha256,
         checksum_type: checksum.map(|checksum| scope_shown(checksum.scope)),
-        server_side_encryption: encryption_shown(),
+        server_side_encryption: sealed.algorithm,
+        ssekms_key_id: sealed.key_id,
+        ssekms_encryption_context: sealed.context,
+        sse_customer_algorithm: sealed.customer_algorithm,
+        sse_customer_key_md5: sealed.customer_key_md5,
         version_id: shown_version(bucket, row),
         ..PutObjectOutput::default()
     }

@@ -110,7 +110,9 @@ async fn a_copy_into_another_bucket_outlives_the_first_bucket() {
         inline: None,
     };
     let source = CopySource { bucket: &world.bucket, key: &key("a"), row: &row };
-    let copy = world.tables.copy_object(source, (&other, &key("z")), new, &none(), 9).await.unwrap().row;
+    let (from, to) = (world.tables.bucket_keys(world.bucket.id), world.tables.bucket_keys(other.id));
+    let keys = CopyKeys { from: &from, to: &to };
+    let copy = world.tables.copy_object(source, (&other, &key("z")), keys, new, &none(), 9).await.unwrap().row;
     world.delete("a").await;
     world.tables.delete_bucket(&world.bucket.name).await.unwrap();
     world.audit().await;
@@ -138,7 +140,9 @@ async fn a_source_that_was_replaced_is_not_copied() {
     world.put("a").await;
     let new = world.object(&key("b"));
     let source = CopySource { bucket: &world.bucket, key: &key("a"), row: &row };
-    let copied = world.tables.copy_object(source, (&world.bucket, &key("b")), new, &none(), 9).await;
+    let keys = world.tables.bucket_keys(world.bucket.id);
+    let keys = CopyKeys { from: &keys, to: &keys };
+    let copied = world.tables.copy_object(source, (&world.bucket, &key("b")), keys, new, &none(), 9).await;
     assert!(matches!(copied, Err(TableError::SourceChanged)));
     assert!(matches!(world.get("b").await, Err(TableError::NoSuchKey)));
 }

@@ -176,7 +176,9 @@ impl World {
             inline: None,
         };
         let source = CopySource { bucket: &self.bucket, key: &key(from), row: &row };
-        let put = self.tables.copy_object(source, (&self.bucket, &key(to)), new, &none(), self.now()).await?;
+        let keys = self.tables.bucket_keys(self.bucket.id);
+        let keys = CopyKeys { from: &keys, to: &keys };
+        let put = self.tables.copy_object(source, (&self.bucket, &key(to)), keys, new, &none(), self.now()).await?;
         Ok(put.row)
     }
 

@@ -132,6 +132,12 @@ impl World {
         self.restart_after(|_| {}).await
     }
 
+    /// The same, with other settings.
+    pub(crate) async fn restart_with(mut self, change: impl FnOnce(&mut GatewayConfig)) -> Self {
+        change(&mut self.config);
+        self.restart().await
+    }
+
     /// The same, with something done to its metadata file meanwhile.
     pub(crate) async fn restart_after(mut self, work: impl FnOnce(&std::path::Path)) -> Self {
         self.shutdown.trigger();
