@@ -89,6 +89,12 @@ pub(crate) fn given(headers: &HeaderMap, of: Of) -> S3Result<Option<Given>> {
     Ok(Some(Given { key: CustomerKey::new(key), md5: md5.to_owned() }))
 }
 
+/// Whoever prints these headers prints no key.
+pub(crate) fn hide_keys(headers: &mut HeaderMap) {
+    let names = [Of::Stored, Of::CopySource].map(|of| of.names()[1]);
+    headers.iter_mut().filter(|(name, _)| names.contains(&name.as_str())).for_each(|(_, value)| value.set_sensitive(true));
+}
+
 fn lacking(what: &str) -> S3Error {
     invalid_argument(format!("Requests specifying Server Side Encryption with Customer provided keys must provide {what}."))
 }
@@ -123,6 +129,17 @@ mod tests {
             Ok(given) => given.map_or_else(|| "none".to_owned(), |_| "taken".to_owned()),
             Err(error) => error.code().as_str().to_owned(),
         }
+    }
+
+    #[test]
+    fn keys_are_not_printed_with_their_headers() {
+        let mut headers = HeaderMap::new();
+        for of in [Of::New, Of::CopySource] {
+            headers.append(of.names()[1], HeaderValue::from_static("secret"));
+            headers.append(of.names()[1], HeaderValue::from_static("secret, too"));
+        }
+        hide_keys(&mut headers);
+        assert!(!format!("{headers:?}").contains("secret"));
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::names::ObjectUid;
 use crate::rows::{BucketRow, DefaultEncryption, Sse, UploadRow};
 use crate::tables::TableError;
 pub(crate) use asked::{Asked, asked, refuse_encryption};
-pub(crate) use customer::{Given, Of, given};
+pub(crate) use customer::{Given, Of, given, hide_keys};
 pub(crate) use kms::NamedKeys;
 
 /// The value of `x-amz-server-side-encryption` and of a bucket's default.

@@ -39,6 +39,7 @@ use ids::RequestIds;
 use refusal::Refusal;
 use request::{Kind, Rules};
 
+use super::encryption::hide_keys;
 use super::hosts::Domains;
 use crate::tables::Tables;
 pub(crate) use form::FormFile;
@@ -120,7 +121,8 @@ impl Guard {
         Ok(if is_error(response.status()) { response } else { form.answer(response) })
     }
 
-    async fn call_inner(&self, request: Request<Body>) -> Result<Response<Body>, Refusal> {
+    async fn call_inner(&self, mut request: Request<Body>) -> Result<Response<Body>, Refusal> {
+        hide_keys(request.headers_mut());
         Box::pin(self.inner.call(request)).await.map_err(|_| internal_error())
     }
 }
