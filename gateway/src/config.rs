@@ -82,6 +82,8 @@ pub struct GatewayConfig {
     pub sweep_every_ms: u64,
     /// Time between two counts of how safe each bucket's data is, milliseconds.
     pub durability_every_ms: u64,
+    /// Length of a day of lifecycle rules, seconds. Shorter than 86,400 only to see rules at work.
+    pub lifecycle_day_seconds: u64,
     /// Address at which `GET /metrics` is answered to anybody; unset: nowhere.
     pub metrics_listen: Option<SocketAddr>,
 }
@@ -108,6 +110,7 @@ impl Default for GatewayConfig {
             sweep_age_ms: 7 * 24 * 60 * 60 * 1000,
             sweep_every_ms: 6 * 60 * 60 * 1000,
             durability_every_ms: 10 * 60 * 1000,
+            lifecycle_day_seconds: 24 * 60 * 60,
             metrics_listen: None,
         }
     }
@@ -138,6 +141,7 @@ impl GatewayConfig {
         must("release_every_ms", "10 or more", self.release_every_ms >= 10)?;
         must("sweep_every_ms", "100 or more", self.sweep_every_ms >= 100)?;
         must("durability_every_ms", "1000 (a second) or more", self.durability_every_ms >= 1000)?;
+        must("lifecycle_day_seconds", "1 or more", self.lifecycle_day_seconds >= 1)?;
         must("sweep_age_ms", "60000 (a minute) or more", self.sweep_age_ms >= 60_000)
     }
 
@@ -218,6 +222,7 @@ mod tests {
             "sweep_age_ms",
             "sweep_every_ms",
             "durability_every_ms",
+            "lifecycle_day_seconds",
             "metrics_listen",
         ];
         assert_eq!(keys.iter().find(|key| !shown(key)), None);

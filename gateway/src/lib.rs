@@ -17,6 +17,7 @@ mod checksum;
 pub mod config;
 pub mod fuzz;
 pub mod keys;
+mod lifecycle;
 mod limits;
 mod meter;
 mod names;

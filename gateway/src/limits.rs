@@ -50,6 +50,12 @@ pub(crate) const DURABILITY_STEP_VERSIONS: usize = 500;
 pub(crate) const DURABILITY_LOOK_MS: u64 = 1_000;
 pub(crate) const DURABILITY_RETRY_MS: u64 = 30_000;
 
+/// Versions, uploads or buckets looked at in one step of the walk of lifecycle rules, and the longest pause between two walks.
+pub(crate) const LIFECYCLE_STEP_ROWS: usize = 500;
+pub(crate) const LIFECYCLE_EVERY_MS_MAX: u64 = 60 * 60 * 1000;
+/// Walks in one day of lifecycle rules, about, where a day is short.
+pub(crate) const LIFECYCLE_WALKS_PER_DAY: u64 = 4;
+
 /// Buckets, and versions of objects, in one answer on the admin socket.
 pub(crate) const PAGE_BUCKETS_MAX: usize = 1_000;
 pub(crate) const PAGE_VERSIONS_MAX: usize = 1_000;

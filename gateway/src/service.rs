@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   open:   lock the folder ─► master key ─► metadata ─► pipeline
-//!   start:  listen ─► guard, s3s, operations      ticks: release what was deleted, sweep what a crash left, count how safe it all is
+//!   start:  listen ─► guard, s3s, operations      ticks: release what was deleted, sweep, expire, count how safe it all is
 //!                                                   admin socket      gauges, if asked for
 //! ```
 
@@ -126,6 +126,7 @@ impl Gateway {
         let ticks = Ticks::new(shutdown.clone());
         let meter = Meter::new(opened.tables.clone(), pipeline.clone(), config.durability_every_ms);
         background::spawn(&ticks, &config, &opened.tables, &pipeline);
+        background::spawn_lifecycle(&ticks, &config, &opened.tables);
         background::spawn_meter(&ticks, &meter);
 
         let api = Api {

@@ -64,6 +64,8 @@ actions! {
     PutBucketNotification = "s3:PutBucketNotification", Never;
     GetBucketRequestPayment = "s3:GetBucketRequestPayment", Never;
     PutBucketRequestPayment = "s3:PutBucketRequestPayment", Never;
+    GetReplicationConfiguration = "s3:GetReplicationConfiguration", Never;
+    GetAccelerateConfiguration = "s3:GetAccelerateConfiguration", Never;
     GetEncryptionConfiguration = "s3:GetEncryptionConfiguration", Never;
     PutEncryptionConfiguration = "s3:PutEncryptionConfiguration", Never;
     GetLifecycleConfiguration = "s3:GetLifecycleConfiguration", Never;

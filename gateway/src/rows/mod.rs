@@ -11,7 +11,9 @@
 
 mod access;
 mod bucket;
+mod cors;
 mod encryption;
+mod lifecycle;
 mod listed;
 mod locking;
 mod object;
@@ -23,7 +25,9 @@ mod tests;
 
 pub(crate) use access::{AccessKeyRow, MasterRow, UserRow};
 pub(crate) use bucket::{BucketRow, Versioning};
+pub(crate) use cors::{Cors, CorsRule};
 pub(crate) use encryption::DefaultEncryption;
+pub(crate) use lifecycle::{Expiration, FilterForm, Lifecycle, LifecycleRule, NoncurrentExpiration, RuleFilter};
 pub(crate) use listed::{ListedObject, ListedVersion};
 pub(crate) use locking::{BucketTags, DefaultRetention, RetentionPeriod};
 pub(crate) use object::{

@@ -68,8 +68,7 @@ pub(crate) fn object_key(text: &str) -> Result<ObjectKey, S3Error> {
 }
 
 pub(crate) fn malformed_xml() -> S3Error {
-    let message = "The XML you provided was not well-formed or did not validate against our published schema";
-    fail(S3ErrorCode::MalformedXML, message)
+    fail(S3ErrorCode::MalformedXML, "The XML you provided was not well-formed or did not validate against our published schema")
 }
 
 pub(crate) fn no_such_key() -> S3Error {

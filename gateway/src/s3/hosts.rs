@@ -39,6 +39,13 @@ impl Domains {
         self.bucket(host).is_some()
     }
 
+    /// The bucket that the request is for, if for one.
+    pub(crate) fn bucket_of(&self, parts: &Parts) -> Option<String> {
+        let host = parts.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let in_path = || parts.uri.path().trim_start_matches('/').split('/').next().map(str::to_owned);
+        self.bucket(host).map(str::to_ascii_lowercase).or_else(in_path).filter(|name| !name.is_empty())
+    }
+
     fn bucket<'a>(&self, host: &'a str) -> Option<&'a str> {
         let host = without_port(host).trim_end_matches('.');
         self.0.iter().find_map(|domain| {

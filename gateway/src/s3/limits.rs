@@ -51,5 +51,11 @@ pub(crate) const TAG_KEY_CHARS_MAX: usize = 128;
 pub(crate) const TAG_VALUE_CHARS_MAX: usize = 256;
 /// `Retry-After` of a 503, seconds.
 pub(crate) const RETRY_AFTER_S: u32 = 2;
+/// Rules of one lifecycle configuration and of one CORS configuration, and characters of a rule's id.
+pub(crate) const LIFECYCLE_RULES_MAX: usize = 1_000;
+pub(crate) const CORS_RULES_MAX: usize = 100;
+pub(crate) const RULE_ID_CHARS_MAX: usize = 255;
+/// Noncurrent versions that a lifecycle rule can keep.
+pub(crate) const LIFECYCLE_KEPT_MAX: u32 = 100;
 /// Uploads aborted between two looks when their bucket is deleted.
 pub(crate) const UPLOADS_PAGE: usize = 1000;

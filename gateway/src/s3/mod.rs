@@ -10,6 +10,7 @@
 mod access;
 mod auth;
 mod conditional;
+mod cors;
 mod digest;
 pub(crate) mod encryption;
 mod error;
@@ -18,6 +19,7 @@ mod guard;
 mod headers;
 mod hosts;
 mod lenient;
+mod lifecycle;
 pub(crate) mod limits;
 mod lock;
 mod ops;

@@ -1,6 +1,7 @@
-//! Background work: giving parts back to the donors, finding those that a crash left without a name, counting how safe the rest is.
+//! Background work: giving parts back to the donors, finding those that a crash left without a name, ending what lifecycle rules say,
+//! counting how safe the rest is.
 //!
-//! The first two are steps over durable rows: a crash in the middle of one is made good by the next.
+//! The first three are steps over durable rows: a crash in the middle of one is made good by the next.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,7 +11,8 @@ use nodio_host::tick::{Progress, Ticks};
 use nodio_wire::{PartId, UnixMs};
 
 use crate::config::GatewayConfig;
-use crate::limits::DURABILITY_LOOK_MS;
+use crate::lifecycle::{Clock, Walk};
+use crate::limits::{DURABILITY_LOOK_MS, LIFECYCLE_EVERY_MS_MAX, LIFECYCLE_WALKS_PER_DAY};
 use crate::meter::Meter;
 use crate::pipeline::Pipeline;
 use crate::tables::{Pending, Tables};
@@ -34,6 +36,21 @@ pub(super) fn spawn(ticks: &Ticks, config: &GatewayConfig, tables: &Tables, pipe
             let next = sweep.sweep_step(after, now_ms(), age_ms).await?;
             *place.lock().unwrap_or_else(PoisonError::into_inner) = next;
             Ok(if next.is_some() { Progress::More } else { Progress::Idle })
+        }
+    });
+}
+
+/// Walks all buckets that have lifecycle rules, and again after a while. An error ends the walk where it is: the next step goes on there.
+pub(super) fn spawn_lifecycle(ticks: &Ticks, config: &GatewayConfig, tables: &Tables) {
+    let clock = Clock::with_days_of(config.lifecycle_day_seconds);
+    let every_ms = config.lifecycle_day_seconds.saturating_mul(1000) / LIFECYCLE_WALKS_PER_DAY;
+    let every = Duration::from_millis(every_ms.min(LIFECYCLE_EVERY_MS_MAX));
+    let (tables, walk) = (tables.clone(), Arc::new(tokio::sync::Mutex::new(Walk::default())));
+    ticks.spawn("lifecycle", every, move || {
+        let (tables, walk) = (tables.clone(), walk.clone());
+        async move {
+            let more = walk.lock().await.advance(&tables, clock, now_ms()).await.map_err(|error| error.to_string())?;
+            Ok(if more { Progress::More } else { Progress::Idle })
         }
     });
 }

@@ -144,7 +144,7 @@ impl Tables {
     }
 }
 
-fn range(bucket: &BucketRow, which: &Which, after: Option<&RowPlace>) -> KeyRange {
+pub(super) fn range(bucket: &BucketRow, which: &Which, after: Option<&RowPlace>) -> KeyRange {
     let space = keyspace::objects(bucket.id);
     let all = match which {
         Which::Key(key) => KeyRange::prefix(&keyspace::versions(bucket.id, key)),
@@ -160,7 +160,7 @@ fn range(bucket: &BucketRow, which: &Which, after: Option<&RowPlace>) -> KeyRang
     }
 }
 
-fn key_of(row: &Row, space_len: usize) -> Result<ObjectKey, TableError> {
+pub(super) fn key_of(row: &Row, space_len: usize) -> Result<ObjectKey, TableError> {
     let malformed = || TableError::Malformed(hex::encode(&row.key));
     let (key, _) = row.key.get(space_len..).and_then(escape::split).ok_or_else(malformed)?;
     String::from_utf8(key).ok().and_then(|key| ObjectKey::parse(&key).ok()).ok_or_else(malformed)

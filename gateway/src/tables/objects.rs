@@ -56,10 +56,10 @@ pub(super) struct Found {
 
 /// All that a write to a key is decided upon.
 pub(super) struct Slot<'a> {
-    bucket: BucketRow,
+    pub(super) bucket: BucketRow,
     bucket_version: Version,
     key: &'a ObjectKey,
-    newest: Option<Found>,
+    pub(super) newest: Option<Found>,
 }
 
 impl Slot<'_> {
@@ -219,7 +219,7 @@ impl Tables {
         .await
     }
 
-    async fn delete_by_marker(&self, slot: &Slot<'_>, now: UnixMs) -> Result<Outcome<Deleted>, TableError> {
+    pub(super) async fn delete_by_marker(&self, slot: &Slot<'_>, now: UnixMs) -> Result<Outcome<Deleted>, TableError> {
         let mut plan = Plan::default();
         let marker = ObjectRow {
             uid: ObjectUid::new(now),
@@ -233,7 +233,7 @@ impl Tables {
         Ok(Outcome::Commit(plan.into_commit(), deleted))
     }
 
-    async fn delete_version(
+    pub(super) async fn delete_version(
         &self,
         slot: &Slot<'_>,
         version: Option<VersionId>,
@@ -290,7 +290,7 @@ impl Tables {
     }
 
     /// The version named of a slot's key, which mostly is the newest one and is read already.
-    async fn version_in(&self, slot: &Slot<'_>, version: VersionId) -> Result<Option<Found>, TableError> {
+    pub(super) async fn version_in(&self, slot: &Slot<'_>, version: VersionId) -> Result<Option<Found>, TableError> {
         match &slot.newest {
             None => Ok(None),
             Some(newest) if newest.row.version == version => Ok(Some(newest.clone())),

@@ -188,3 +188,31 @@ fn what_is_decided_about_others() {
     let block = PublicAccessBlock { ignore_public_acls: true, restrict_public_buckets: true, ..PublicAccessBlock::default() };
     opens(&block, "0100010001");
 }
+
+#[test]
+fn what_is_decided_about_the_end() {
+    let filter =
+        RuleFilter { form: FilterForm::And, prefix: text("p/"), tags: pairs(), larger_than: Some(300), smaller_than: None };
+    let rule = LifecycleRule {
+        id: "r".to_owned(),
+        enabled: true,
+        filter,
+        expiration: Some(Expiration::Date(86_400_000)),
+        noncurrent: Some(NoncurrentExpiration { days: 3, kept: Some(2) }),
+        abort_after_days: Some(7),
+    };
+    opens(&Lifecycle { rules: vec![rule] }, "0101017201020102702f01016b017601ac0200010180b89929010301020107");
+}
+
+#[test]
+fn what_pages_of_other_origins_may_do() {
+    let rule = CorsRule {
+        id: text("r"),
+        methods: vec!["GET".to_owned()],
+        origins: vec!["*".to_owned()],
+        headers: vec![],
+        exposed: vec!["etag".to_owned()],
+        max_age_s: Some(3000),
+    };
+    opens(&Cors { rules: vec![rule] }, "0101010172010347455401012a0001046574616701b817");
+}

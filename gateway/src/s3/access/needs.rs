@@ -52,6 +52,8 @@ pub(super) fn of(operation: &str, version_named: bool) -> Need {
         "PutBucketNotificationConfiguration" => Bucket(A::PutBucketNotification),
         "GetBucketRequestPayment" => Bucket(A::GetBucketRequestPayment),
         "PutBucketRequestPayment" => Bucket(A::PutBucketRequestPayment),
+        "GetBucketReplication" => Bucket(A::GetReplicationConfiguration),
+        "GetBucketAccelerateConfiguration" => Bucket(A::GetAccelerateConfiguration),
         "GetBucketEncryption" => Bucket(A::GetEncryptionConfiguration),
         "PutBucketEncryption" | "DeleteBucketEncryption" => Bucket(A::PutEncryptionConfiguration),
         "GetBucketLifecycleConfiguration" => Bucket(A::GetLifecycleConfiguration),

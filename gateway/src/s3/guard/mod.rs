@@ -28,7 +28,7 @@ use std::time::Instant;
 
 use futures::future::BoxFuture;
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use s3s::Body;
 use s3s::service::S3Service;
@@ -36,9 +36,10 @@ use s3s::service::S3Service;
 use body::Watch;
 use form::{Form, Target};
 use ids::RequestIds;
-use refusal::Refusal;
+pub(super) use refusal::Refusal;
 use request::{Kind, Rules};
 
+use super::cors::{CrossOrigin, Wish};
 use super::encryption::hide_keys;
 use super::hosts::Domains;
 use crate::tables::Tables;
@@ -51,12 +52,14 @@ pub(crate) struct Guard {
     inner: S3Service,
     tables: Tables,
     rules: Arc<Rules>,
+    cors: CrossOrigin,
 }
 
 impl Guard {
-    /// The tables are asked for the secrets of those who sign forms.
+    /// The tables are asked for the secrets of those who sign forms, and for what buckets say of other origins.
     pub(crate) fn new(inner: S3Service, tables: Tables, region: &str, domains: Domains, signature_v2: bool) -> Self {
-        Self { inner, tables, rules: Arc::new(Rules { region: region.to_owned(), domains, signature_v2 }) }
+        let cors = CrossOrigin(tables.clone());
+        Self { inner, tables, rules: Arc::new(Rules { region: region.to_owned(), domains, signature_v2 }), cors }
     }
 
     async fn answer(self, request: Request<Incoming>) -> Response<Body> {
@@ -86,7 +89,24 @@ impl Guard {
     }
 
     async fn pass(self, request: Request<Incoming>, ids: &RequestIds, resource: &str) -> Response<Body> {
-        let (mut parts, incoming) = request.into_parts();
+        let (parts, incoming) = request.into_parts();
+        let bucket = self.rules.domains.bucket_of(&parts);
+        if parts.method == Method::OPTIONS {
+            return match self.cors.preflight(&parts, bucket.as_deref()).await {
+                Ok(headers) => empty(headers),
+                Err(refusal) => refusal.into_response(ids, resource),
+            };
+        }
+        let wish = Wish::of(&parts);
+        let cors = self.cors.clone();
+        let mut response = self.operate(parts, incoming, ids, resource).await;
+        if let Some(wish) = wish {
+            response.headers_mut().extend(cors.headers(bucket.as_deref(), &wish).await);
+        }
+        response
+    }
+
+    async fn operate(self, mut parts: Parts, incoming: Incoming, ids: &RequestIds, resource: &str) -> Response<Body> {
         let bares_tag = bare_tag::is_wanted(&parts);
         let watch = Watch::default();
         let passed = match request::check(&parts, &self.rules) {
@@ -133,6 +153,12 @@ impl Guard {
 fn waits_for_continue(request: &Request<Incoming>) -> Option<bool> {
     let waits = request.headers().get(http::header::EXPECT)?.as_bytes().eq_ignore_ascii_case(b"100-continue");
     waits.then(|| hyper::body::Body::is_end_stream(request.body()))
+}
+
+fn empty(headers: HeaderMap) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.headers_mut() = headers;
+    response
 }
 
 fn is_error(status: StatusCode) -> bool {

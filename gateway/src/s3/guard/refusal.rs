@@ -36,6 +36,13 @@ impl Refusal {
         self
     }
 
+    /// What an operation would answer.
+    pub(crate) fn of(error: &s3s::S3Error) -> Self {
+        let status = error.status_code().unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let message = error.message().unwrap_or("The request could not be served.").to_owned();
+        Self { status, code: error.code().as_str().to_owned().into(), message: message.into(), extra: Vec::new() }
+    }
+
     pub(crate) fn incomplete(message: &'static str) -> Self {
         Self::bad("IncompleteBody", message)
     }

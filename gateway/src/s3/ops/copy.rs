@@ -11,6 +11,7 @@ use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
 use super::acl;
 use super::get::whole_shown;
+use super::lifecycle;
 use super::locks::check_asked;
 use super::part::{self, Target};
 use super::shape::{etag, precondition, shown_version, timestamp, version};
@@ -94,7 +95,11 @@ pub(super) async fn copy_object(api: &Api, mut request: S3Request<CopyObjectInpu
         let from = CopySource { bucket: &source.bucket, key: &source.key, row: &source.row };
         let keys = CopyKeys { from: &source.sealing.keys, to: &sealing.keys };
         match api.tables.copy_object(from, (&target, &key), keys, object, &condition, now_ms()).await {
-            Ok(put) => return Ok(S3Response::new(answer(&target, &put.row, &source, sealing.shown()))),
+            Ok(put) => {
+                let expiration = lifecycle::expiration(&target, &key, &put.row);
+                let output = answer(&target, &put.row, &source, sealing.shown());
+                return Ok(S3Response::new(CopyObjectOutput { expiration, ..output }));
+            }
             Err(TableError::SourceChanged) => {}
             Err(error) => return Err(error.into()),
         }

@@ -11,10 +11,11 @@ use s3s::dto::{
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
 use super::body::to_client;
+use super::lifecycle;
 use super::shape::{etag, shown_version, signed, timestamp, version};
 use crate::checksum::{Checksum, ChecksumScope};
 use crate::names::{ObjectKey, VersionId};
-use crate::rows::{BucketRow, LiveObject, ObjectRow, PartRef};
+use crate::rows::{BucketRow, LiveObject, ObjectRow, PartRef, Versioning};
 use crate::s3::Api;
 use crate::s3::access::{self, Judge, headers, take_known_object};
 use crate::s3::conditional::{Conditions, Verdict};
@@ -71,6 +72,8 @@ struct Found {
     /// Of the part asked for, or of the whole.
     checksum: Option<(Checksum, ChecksumScope)>,
     by_part: bool,
+    /// `x-amz-expiration`.
+    expiration: Option<String>,
 }
 
 /// `sight` holds the row that access was decided upon; once that is used up, each row is judged anew.
@@ -91,7 +94,10 @@ async fn find(api: &Api, bucket: &BucketRow, key: &ObjectKey, wanted: &Wanted, s
     let parts = api.tables.parts(&row).await?;
     let (range, partial) = select(&live, &parts, wanted)?;
     let checksum = checksum_of(&live, &parts, wanted);
-    Ok(Found { row, live, sealing, parts, range, partial, checksum, by_part: wanted.part.is_some() })
+    // A version that is named may not be the current one.
+    let current = wanted.version.is_none() || bucket.versioning == Versioning::Off;
+    let expiration = if current { lifecycle::expiration(bucket, key, &row) } else { None };
+    Ok(Found { row, live, sealing, parts, range, partial, checksum, by_part: wanted.part.is_some(), expiration })
 }
 
 /// An object's checksum; a composite one says of how many parts it is.
@@ -334,6 +340,7 @@ fn answer_get(
         content_range: found.content_range(),
         content_type: found.content_type(),
         e_tag: Some(etag(&found.live.etag)),
+        expiration: found.expiration.clone(),
         last_modified: Some(timestamp(found.row.modified)),
         metadata: found.metadata(),
         object_lock_legal_hold_status: found.legal_hold(),
@@ -389,6 +396,7 @@ fn answer_head(found: &Found, bucket: &BucketRow, input: &HeadObjectInput) -> S3
         content_range: found.content_range(),
         content_type: input.response_content_type.clone().or_else(|| found.content_type()),
         e_tag: Some(etag(&found.live.etag)),
+        expiration: found.expiration.clone(),
         expires: input.response_expires.clone(),
         last_modified: Some(timestamp(found.row.modified)),
         metadata: found.metadata(),

@@ -5,10 +5,13 @@ mod attributes;
 mod body;
 mod buckets;
 mod copy;
+mod cors;
 mod delete;
+mod documents;
 mod encryption;
 mod get;
 mod grants;
+mod lifecycle;
 mod list;
 mod locks;
 mod multipart;
@@ -25,6 +28,7 @@ use s3s::dto;
 use s3s::{S3, S3Request, S3Response, S3Result};
 
 use super::Api;
+pub(super) use shape::timestamp;
 
 /// One line per operation.
 macro_rules! operations {
@@ -92,4 +96,19 @@ operations! {
     encryption::get_bucket_encryption(GetBucketEncryptionInput) -> GetBucketEncryptionOutput;
     encryption::delete_bucket_encryption(DeleteBucketEncryptionInput) -> DeleteBucketEncryptionOutput;
     part::list_parts(ListPartsInput) -> ListPartsOutput;
+    lifecycle::put_bucket_lifecycle_configuration(PutBucketLifecycleConfigurationInput) -> PutBucketLifecycleConfigurationOutput;
+    lifecycle::get_bucket_lifecycle_configuration(GetBucketLifecycleConfigurationInput) -> GetBucketLifecycleConfigurationOutput;
+    lifecycle::delete_bucket_lifecycle(DeleteBucketLifecycleInput) -> DeleteBucketLifecycleOutput;
+    cors::put_bucket_cors(PutBucketCorsInput) -> PutBucketCorsOutput;
+    cors::get_bucket_cors(GetBucketCorsInput) -> GetBucketCorsOutput;
+    cors::delete_bucket_cors(DeleteBucketCorsInput) -> DeleteBucketCorsOutput;
+    documents::put_bucket_logging(PutBucketLoggingInput) -> PutBucketLoggingOutput;
+    documents::get_bucket_logging(GetBucketLoggingInput) -> GetBucketLoggingOutput;
+    documents::put_bucket_request_payment(PutBucketRequestPaymentInput) -> PutBucketRequestPaymentOutput;
+    documents::get_bucket_request_payment(GetBucketRequestPaymentInput) -> GetBucketRequestPaymentOutput;
+    documents::get_bucket_website(GetBucketWebsiteInput) -> GetBucketWebsiteOutput;
+    documents::get_bucket_replication(GetBucketReplicationInput) -> GetBucketReplicationOutput;
+    documents::put_bucket_notification_configuration(PutBucketNotificationConfigurationInput) -> PutBucketNotificationConfigurationOutput;
+    documents::get_bucket_notification_configuration(GetBucketNotificationConfigurationInput) -> GetBucketNotificationConfigurationOutput;
+    documents::get_bucket_accelerate_configuration(GetBucketAccelerateConfigurationInput) -> GetBucketAccelerateConfigurationOutput;
 }

@@ -10,6 +10,7 @@ use s3s::dto::{
 use s3s::{S3ErrorCode, S3Request, S3Response, S3Result};
 
 use super::acl;
+use super::lifecycle;
 use super::locks::check_asked;
 use super::page::{Asked, Names, given};
 use super::shape::{Owners, etag, precondition, shown_version, timestamp, upload};
@@ -135,7 +136,9 @@ pub(super) async fn complete_multipart_upload(
         api.open_stored(&bucket, row.uid, sse, customer.clone())?;
     }
     let sealed = encryption::Shown::of(sse);
+    let expiration = lifecycle::expiration(&bucket, &key, &row);
     let output = completed(&bucket, &row, sealed, request.input, location);
+    let output = CompleteMultipartUploadOutput { expiration, ..output };
     Ok(S3Response::with_headers(output, customer.as_ref().map(encryption::Given::echo).unwrap_or_default()))
 }
 

@@ -6,6 +6,7 @@ use s3s::{S3Request, S3Response, S3Result};
 
 use super::acl::{self, Shared};
 use super::body::{announced_length, from_client};
+use super::lifecycle;
 use super::locks::check_asked;
 use super::shape::{etag, precondition, shown_version};
 use crate::checksum::{ChecksumKind, ChecksumScope};
@@ -43,7 +44,8 @@ pub(super) async fn put_object(api: &Api, mut request: S3Request<PutObjectInput>
 
     let object = new_object(api, &sealing, &key, shared, new, &written, kind);
     let row = commit(api, &bucket, &key, &object, &condition, &written).await?;
-    Ok(S3Response::new(answer(&bucket, &row, sealing.shown())))
+    let expiration = lifecycle::expiration(&bucket, &key, &row);
+    Ok(S3Response::new(PutObjectOutput { expiration, ..answer(&bucket, &row, sealing.shown()) }))
 }
 
 /// Spares a client the sending of what would be refused. The commit decides anew.

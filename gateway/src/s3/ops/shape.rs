@@ -16,7 +16,7 @@ use crate::s3::conditional::Tags;
 use crate::s3::error::{bucket_name, fail, invalid_argument, no_such_upload};
 use crate::tables::{ETagMatch, Precondition};
 
-pub(super) fn timestamp(at: UnixMs) -> Timestamp {
+pub(in crate::s3) fn timestamp(at: UnixMs) -> Timestamp {
     Timestamp::from(UNIX_EPOCH + Duration::from_millis(at))
 }
 

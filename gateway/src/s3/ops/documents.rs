@@ -1,0 +1,130 @@
+//! Documents of buckets that say that something is off: logging, payment by requesters, websites, notifications, replication,
+//! acceleration. To turn one of them on is not implemented.
+
+use http::StatusCode;
+use s3s::dto::{
+    GetBucketAccelerateConfigurationInput, GetBucketAccelerateConfigurationOutput, GetBucketLoggingInput, GetBucketLoggingOutput,
+    GetBucketNotificationConfigurationInput, GetBucketNotificationConfigurationOutput, GetBucketReplicationInput,
+    GetBucketReplicationOutput, GetBucketRequestPaymentInput, GetBucketRequestPaymentOutput, GetBucketWebsiteInput,
+    GetBucketWebsiteOutput, NotificationConfiguration, Payer, PutBucketLoggingInput, PutBucketLoggingOutput,
+    PutBucketNotificationConfigurationInput, PutBucketNotificationConfigurationOutput, PutBucketRequestPaymentInput,
+    PutBucketRequestPaymentOutput,
+};
+use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
+
+use crate::names::BucketName;
+use crate::s3::Api;
+use crate::s3::error::{fail, fail_as, malformed_xml};
+use crate::tables::TableError;
+
+fn not_implemented(message: &'static str) -> S3Error {
+    fail(S3ErrorCode::NotImplemented, message)
+}
+
+/// No access logs are written, so logging can be turned off only. What is wrong with a target is said first.
+pub(super) async fn put_bucket_logging(
+    api: &Api,
+    request: S3Request<PutBucketLoggingInput>,
+) -> S3Result<S3Response<PutBucketLoggingOutput>> {
+    let input = &request.input;
+    let bucket = api.bucket(&request, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
+    let Some(enabled) = &input.bucket_logging_status.logging_enabled else {
+        return Ok(S3Response::new(PutBucketLoggingOutput::default()));
+    };
+    let invalid_target = |message| fail_as(StatusCode::BAD_REQUEST, "InvalidTargetBucketForLogging", message);
+    let unknown = || invalid_target("The target bucket for logging does not exist");
+    let target = BucketName::parse(&enabled.target_bucket).map_err(|_| unknown())?;
+    match api.tables.bucket(&target).await {
+        Ok(row) if row.owner != bucket.owner => {
+            return Err(invalid_target("The owner for the bucket to be logged and the target bucket must be the same"));
+        }
+        Ok(_) => {}
+        Err(TableError::NoSuchBucket) => return Err(unknown()),
+        Err(error) => return Err(error.into()),
+    }
+    Err(not_implemented("Access logs are not implemented"))
+}
+
+pub(super) async fn get_bucket_logging(
+    api: &Api,
+    request: S3Request<GetBucketLoggingInput>,
+) -> S3Result<S3Response<GetBucketLoggingOutput>> {
+    api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
+    Ok(S3Response::new(GetBucketLoggingOutput::default()))
+}
+
+/// Nobody is billed here, so nobody can be made to pay.
+pub(super) async fn put_bucket_request_payment(
+    api: &Api,
+    request: S3Request<PutBucketRequestPaymentInput>,
+) -> S3Result<S3Response<PutBucketRequestPaymentOutput>> {
+    let input = &request.input;
+    api.bucket(&request, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
+    match input.request_payment_configuration.payer.as_str() {
+        Payer::BUCKET_OWNER => Ok(S3Response::new(PutBucketRequestPaymentOutput::default())),
+        Payer::REQUESTER => Err(not_implemented("Requester Pays is not implemented")),
+        _ => Err(malformed_xml()),
+    }
+}
+
+pub(super) async fn get_bucket_request_payment(
+    api: &Api,
+    request: S3Request<GetBucketRequestPaymentInput>,
+) -> S3Result<S3Response<GetBucketRequestPaymentOutput>> {
+    api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
+    Ok(S3Response::new(GetBucketRequestPaymentOutput { payer: Some(Payer::from_static(Payer::BUCKET_OWNER)) }))
+}
+
+pub(super) async fn get_bucket_website(
+    api: &Api,
+    request: S3Request<GetBucketWebsiteInput>,
+) -> S3Result<S3Response<GetBucketWebsiteOutput>> {
+    api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
+    let message = "The specified bucket does not have a website configuration";
+    Err(fail_as(StatusCode::NOT_FOUND, "NoSuchWebsiteConfiguration", message))
+}
+
+pub(super) async fn get_bucket_replication(
+    api: &Api,
+    request: S3Request<GetBucketReplicationInput>,
+) -> S3Result<S3Response<GetBucketReplicationOutput>> {
+    api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
+    let message = "The replication configuration was not found";
+    Err(fail_as(StatusCode::NOT_FOUND, "ReplicationConfigurationNotFoundError", message))
+}
+
+/// An empty document turns notifications off, which they are.
+pub(super) async fn put_bucket_notification_configuration(
+    api: &Api,
+    request: S3Request<PutBucketNotificationConfigurationInput>,
+) -> S3Result<S3Response<PutBucketNotificationConfigurationOutput>> {
+    let input = &request.input;
+    api.bucket(&request, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
+    let NotificationConfiguration {
+        event_bridge_configuration: bridge,
+        lambda_function_configurations: functions,
+        queue_configurations: queues,
+        topic_configurations: topics,
+    } = &input.notification_configuration;
+    let lists = [functions.as_ref().map(Vec::len), queues.as_ref().map(Vec::len), topics.as_ref().map(Vec::len)];
+    if bridge.is_some() || lists.into_iter().flatten().any(|len| len > 0) {
+        return Err(not_implemented("Event notifications are not implemented"));
+    }
+    Ok(S3Response::new(PutBucketNotificationConfigurationOutput::default()))
+}
+
+pub(super) async fn get_bucket_notification_configuration(
+    api: &Api,
+    request: S3Request<GetBucketNotificationConfigurationInput>,
+) -> S3Result<S3Response<GetBucketNotificationConfigurationOutput>> {
+    api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
+    Ok(S3Response::new(GetBucketNotificationConfigurationOutput::default()))
+}
+
+pub(super) async fn get_bucket_accelerate_configuration(
+    api: &Api,
+    request: S3Request<GetBucketAccelerateConfigurationInput>,
+) -> S3Result<S3Response<GetBucketAccelerateConfigurationOutput>> {
+    api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
+    Ok(S3Response::new(GetBucketAccelerateConfigurationOutput::default()))
+}

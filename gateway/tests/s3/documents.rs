@@ -1,0 +1,61 @@
+//! Documents of buckets about what isn't on.
+
+use super::common::{BUCKET, Call, World};
+
+#[tokio::test]
+async fn what_is_off_says_so() {
+    let world = World::new().await;
+    for (target, element) in [
+        ("logging", "BucketLoggingStatus"),
+        ("notification", "NotificationConfiguration"),
+        ("accelerate", "AccelerateConfiguration"),
+        ("requestPayment", "RequestPaymentConfiguration"),
+    ] {
+        let answer = world.client.send(Call::get(&format!("/{BUCKET}?{target}"))).await;
+        assert_eq!(answer.status, 200, "{target}: {}", answer.text());
+        assert!(answer.text().contains(element), "{}", answer.text());
+        assert!(!answer.text().contains("Enabled"), "{}", answer.text());
+    }
+    for (target, code) in [("website", "NoSuchWebsiteConfiguration"), ("replication", "ReplicationConfigurationNotFoundError")] {
+        let answer = world.client.send(Call::get(&format!("/{BUCKET}?{target}"))).await;
+        assert_eq!(answer.error(), (404, code.into()), "{target}");
+        let missing = world.client.send(Call::get(&format!("/no-such-bucket?{target}"))).await;
+        assert_eq!(missing.error(), (404, "NoSuchBucket".into()), "{target}");
+        let denied = world.stranger().await.send(Call::get(&format!("/{BUCKET}?{target}"))).await;
+        assert_eq!(denied.error(), (403, "AccessDenied".into()), "{target}");
+    }
+}
+
+#[tokio::test]
+async fn requesters_are_never_made_to_pay() {
+    let world = World::new().await;
+    let target = format!("/{BUCKET}?requestPayment");
+    let put = |payer: &str| {
+        let text = format!("<RequestPaymentConfiguration><Payer>{payer}</Payer></RequestPaymentConfiguration>");
+        Call::put(&target, text)
+    };
+    assert_eq!(world.client.send(put("BucketOwner")).await.status, 200);
+    assert_eq!(world.client.send(put("Requester")).await.error(), (501, "NotImplemented".into()));
+    assert_eq!(world.client.send(put("Nobody")).await.error(), (400, "MalformedXML".into()));
+    assert_eq!(world.client.send(Call::get(&target)).await.one("Payer").as_deref(), Some("BucketOwner"));
+}
+
+#[tokio::test]
+async fn logging_and_notifications_can_be_turned_off_only() {
+    let world = World::new().await;
+    let logging = format!("/{BUCKET}?logging");
+    let put = |bucket: &str| {
+        let enabled =
+            format!("<LoggingEnabled><TargetBucket>{bucket}</TargetBucket><TargetPrefix>l/</TargetPrefix></LoggingEnabled>");
+        Call::put(&logging, format!("<BucketLoggingStatus>{enabled}</BucketLoggingStatus>"))
+    };
+    assert_eq!(world.client.send(Call::put(&logging, "<BucketLoggingStatus/>")).await.status, 200);
+    assert_eq!(world.client.send(put(BUCKET)).await.error(), (501, "NotImplemented".into()));
+    assert_eq!(world.client.send(put("no-such-bucket")).await.error(), (400, "InvalidTargetBucketForLogging".into()));
+    assert!(world.client.send(Call::get(&logging)).await.one("TargetBucket").is_none());
+
+    let events = format!("/{BUCKET}?notification");
+    assert_eq!(world.client.send(Call::put(&events, "<NotificationConfiguration/>")).await.status, 200);
+    let bridge = "<NotificationConfiguration><EventBridgeConfiguration/></NotificationConfiguration>";
+    assert_eq!(world.client.send(Call::put(&events, bridge)).await.error(), (501, "NotImplemented".into()));
+}
