@@ -100,10 +100,11 @@ pub(crate) fn expiry<'r>(rules: &'r Lifecycle, key: &str, row: &ObjectRow, clock
     about.filter_map(|rule| Some((rule.expires(row.modified, clock)?, rule.id.as_str()))).min_by_key(|(at, _)| *at)
 }
 
-/// Whether an upload has waited too long to be completed.
-pub(crate) fn aborts(rules: &Lifecycle, key: &str, upload: &UploadRow, clock: Clock, now: UnixMs) -> bool {
+/// When an upload is aborted unless it is completed, and by which rule's id: the first to come.
+pub(crate) fn abortion<'r>(rules: &'r Lifecycle, key: &str, upload: &UploadRow, clock: Clock) -> Option<(UnixMs, &'r str)> {
     let about = rules.rules.iter().filter(|rule| rule.enabled && rule.filter.begins(key));
-    about.filter_map(|rule| rule.abort_after_days).any(|days| clock.after(upload.initiated, days) <= now)
+    let at = |rule: &'r LifecycleRule| Some((clock.after(upload.initiated, rule.abort_after_days?), rule.id.as_str()));
+    about.filter_map(at).min_by_key(|(at, _)| *at)
 }
 
 impl LifecycleRule {

@@ -2,15 +2,16 @@
 
 use nodio_wire::UnixMs;
 
-use super::{Clock, Place, Verdict, aborts, verdict};
-use crate::limits::LIFECYCLE_STEP_ROWS;
+use super::{Clock, Place, Verdict, abortion, verdict};
 use crate::names::{BucketName, ObjectKey, UploadId};
 use crate::rows::{BucketRow, Lifecycle};
 use crate::tables::{Marker, RowPlace, TableError, Tables, UploadQuery, VersionRow};
 
 /// How far a walk has come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Walk {
+    /// Rows looked at in one step.
+    page: usize,
     /// The last bucket that was begun.
     last: Option<BucketName>,
     within: Option<Within>,
@@ -33,6 +34,10 @@ struct Trail {
 }
 
 impl Walk {
+    pub(crate) fn of_pages(page: usize) -> Self {
+        Self { page, last: None, within: None }
+    }
+
     /// One step on; false behind the last bucket. After an error of the store the same page comes again; after another, which would only
     /// come back, the next bucket.
     pub(crate) async fn advance(&mut self, tables: &Tables, clock: Clock, now: UnixMs) -> Result<bool, TableError> {
@@ -50,13 +55,13 @@ impl Walk {
             None => return self.next_bucket(tables).await,
             Some(Within::Versions(bucket, trail)) => {
                 let Some(rules) = rules(tables, bucket).await? else { return Ok(self.leave()) };
-                let trail = versions(tables, bucket, &rules, trail.as_ref(), clock, now).await?;
+                let trail = versions(tables, (bucket, self.page), &rules, trail.as_ref(), clock, now).await?;
                 let versions = trail.map(|trail| Within::Versions(bucket.clone(), Some(trail)));
                 (bucket, versions.unwrap_or_else(|| Within::Uploads(bucket.clone(), None)))
             }
             Some(Within::Uploads(bucket, after)) => {
                 let Some(rules) = rules(tables, bucket).await? else { return Ok(self.leave()) };
-                match uploads(tables, bucket, &rules, after.clone(), clock, now).await? {
+                match uploads(tables, (bucket, self.page), &rules, after.clone(), clock, now).await? {
                     Some(after) => (bucket, Within::Uploads(bucket.clone(), Some(after))),
                     None => return Ok(self.leave()),
                 }
@@ -73,7 +78,7 @@ impl Walk {
     }
 
     async fn next_bucket(&mut self, tables: &Tables) -> Result<bool, TableError> {
-        let page = tables.all_buckets(self.last.as_ref(), LIFECYCLE_STEP_ROWS).await?;
+        let page = tables.all_buckets(self.last.as_ref(), self.page).await?;
         let Some(end) = page.last().map(|row| row.name.clone()) else {
             self.last = None;
             return Ok(false);
@@ -97,16 +102,16 @@ async fn rules(tables: &Tables, bucket: &BucketRow) -> Result<Option<Lifecycle>,
 /// Judges one page of versions. `None` behind the last one.
 async fn versions(
     tables: &Tables,
-    bucket: &BucketRow,
+    (bucket, page): (&BucketRow, usize),
     rules: &Lifecycle,
     trail: Option<&Trail>,
     clock: Clock,
     now: UnixMs,
 ) -> Result<Option<Trail>, TableError> {
     // One more than is judged: a marker must know whether anything is under it.
-    let rows = tables.version_rows(bucket, trail.map(|trail| &trail.place), LIFECYCLE_STEP_ROWS + 1).await?;
+    let rows = tables.version_rows(bucket, trail.map(|trail| &trail.place), page + 1).await?;
     let mut trail = trail.cloned();
-    for (index, version) in rows.iter().take(LIFECYCLE_STEP_ROWS).enumerate() {
+    for (index, version) in rows.iter().take(page).enumerate() {
         let before = trail.take().filter(|trail| trail.key == version.key);
         let place = match &before {
             None => Place::Current { alone: rows.get(index + 1).is_none_or(|next| next.key != version.key) },
@@ -120,7 +125,7 @@ async fn versions(
             noncurrent: before.map_or(0, |trail| trail.noncurrent.saturating_add(1)),
         });
     }
-    Ok(trail.filter(|_| rows.len() > LIFECYCLE_STEP_ROWS))
+    Ok(trail.filter(|_| rows.len() > page))
 }
 
 async fn end(tables: &Tables, bucket: &BucketRow, version: &VersionRow, verdict: Verdict, now: UnixMs) -> Result<(), TableError> {
@@ -136,7 +141,7 @@ async fn end(tables: &Tables, bucket: &BucketRow, version: &VersionRow, verdict:
 /// Aborts what is overdue in one page of uploads. `None` behind the last one.
 async fn uploads(
     tables: &Tables,
-    bucket: &BucketRow,
+    (bucket, page): (&BucketRow, usize),
     rules: &Lifecycle,
     after: Option<(Marker, Option<UploadId>)>,
     clock: Clock,
@@ -146,12 +151,13 @@ async fn uploads(
         return Ok(None);
     }
     let (after, after_upload) = after.unzip();
-    let query = UploadQuery { after, after_upload: after_upload.flatten(), limit: LIFECYCLE_STEP_ROWS, ..UploadQuery::default() };
-    let page = tables.list_uploads(bucket, &query).await?;
-    for (key, row) in page.uploads.iter().filter(|(key, row)| aborts(rules, key.as_str(), row, clock, now)) {
+    let query = UploadQuery { after, after_upload: after_upload.flatten(), limit: page, ..UploadQuery::default() };
+    let found = tables.list_uploads(bucket, &query).await?;
+    let overdue = |key: &ObjectKey, row| abortion(rules, key.as_str(), row, clock).is_some_and(|(at, _)| at <= now);
+    for (key, row) in found.uploads.iter().filter(|(key, row)| overdue(key, row)) {
         skip_refusal(tables.abort_upload(bucket, key, UploadId(row.uid), now).await, bucket, key)?;
     }
-    Ok(page.next)
+    Ok(found.next)
 }
 
 /// What the tables refuse (the version is locked, the upload was completed meanwhile) doesn't hold up the rest.

@@ -12,7 +12,7 @@ use nodio_wire::{PartId, UnixMs};
 
 use crate::config::GatewayConfig;
 use crate::lifecycle::{Clock, Walk};
-use crate::limits::{DURABILITY_LOOK_MS, LIFECYCLE_EVERY_MS_MAX, LIFECYCLE_WALKS_PER_DAY};
+use crate::limits::{DURABILITY_LOOK_MS, LIFECYCLE_EVERY_MS_MAX, LIFECYCLE_STEP_ROWS, LIFECYCLE_WALKS_PER_DAY};
 use crate::meter::Meter;
 use crate::pipeline::Pipeline;
 use crate::tables::{Pending, Tables};
@@ -45,7 +45,7 @@ pub(super) fn spawn_lifecycle(ticks: &Ticks, config: &GatewayConfig, tables: &Ta
     let clock = Clock::with_days_of(config.lifecycle_day_seconds);
     let every_ms = config.lifecycle_day_seconds.saturating_mul(1000) / LIFECYCLE_WALKS_PER_DAY;
     let every = Duration::from_millis(every_ms.min(LIFECYCLE_EVERY_MS_MAX));
-    let (tables, walk) = (tables.clone(), Arc::new(tokio::sync::Mutex::new(Walk::default())));
+    let (tables, walk) = (tables.clone(), Arc::new(tokio::sync::Mutex::new(Walk::of_pages(LIFECYCLE_STEP_ROWS))));
     ticks.spawn("lifecycle", every, move || {
         let (tables, walk) = (tables.clone(), walk.clone());
         async move {

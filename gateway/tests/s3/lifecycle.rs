@@ -140,6 +140,22 @@ async fn objects_say_when_they_expire_and_by_which_rule() {
     assert_eq!((other.status, other.header("x-amz-expiration")), (200, None));
 }
 
+#[tokio::test]
+async fn uploads_say_when_they_are_aborted_and_by_which_rule() {
+    let world = World::new().await;
+    let action = "<AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload>";
+    assert_eq!(set(&world, &[&rule("r", "<Filter><Prefix>a/</Prefix></Filter>", action)]).await.status, 200);
+    let begun = world.client.send(Call::post(&format!("/{BUCKET}/a/k?uploads"), "")).await;
+    let id = begun.one("UploadId").unwrap();
+    let listed = world.client.send(Call::get(&format!("/{BUCKET}/a/k?uploadId={id}"))).await;
+    for answer in [begun, listed] {
+        assert!(answer.header("x-amz-abort-date").is_some_and(|date| date.ends_with(" 00:00:00 GMT")), "{}", answer.text());
+        assert_eq!(answer.header("x-amz-abort-rule-id"), Some("r"));
+    }
+    let other = world.client.send(Call::post(&format!("/{BUCKET}/b?uploads"), "")).await;
+    assert_eq!((other.status, other.header("x-amz-abort-date")), (200, None));
+}
+
 /// A gateway with days of a second.
 async fn quick() -> World {
     World::with(|config| config.lifecycle_day_seconds = 1).await

@@ -97,12 +97,13 @@ impl Guard {
                 Err(refusal) => refusal.into_response(ids, resource),
             };
         }
-        let wish = Wish::of(&parts);
-        let cors = self.cors.clone();
+        // By the rules as they are now: the operation may change them, or delete the bucket.
+        let allowed = match Wish::of(&parts) {
+            Some(wish) => self.cors.headers(bucket.as_deref(), &wish).await,
+            None => HeaderMap::new(),
+        };
         let mut response = self.operate(parts, incoming, ids, resource).await;
-        if let Some(wish) = wish {
-            response.headers_mut().extend(cors.headers(bucket.as_deref(), &wish).await);
-        }
+        response.headers_mut().extend(allowed);
         response
     }
 

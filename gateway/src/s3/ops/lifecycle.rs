@@ -4,14 +4,14 @@ use http::StatusCode;
 use s3s::dto::{
     DeleteBucketLifecycleInput, DeleteBucketLifecycleOutput, GetBucketLifecycleConfigurationInput,
     GetBucketLifecycleConfigurationOutput, PutBucketLifecycleConfigurationInput, PutBucketLifecycleConfigurationOutput,
-    TimestampFormat,
+    Timestamp, TimestampFormat,
 };
 use s3s::{S3Request, S3Response, S3Result};
 
 use super::shape::timestamp;
-use crate::lifecycle::{Clock, expiry};
+use crate::lifecycle::{Clock, abortion, expiry};
 use crate::names::ObjectKey;
-use crate::rows::{BucketRow, Lifecycle, ObjectRow};
+use crate::rows::{BucketRow, Lifecycle, ObjectRow, UploadRow};
 use crate::s3::Api;
 use crate::s3::error::{fail_as, malformed_xml};
 use crate::s3::guard::query;
@@ -60,4 +60,11 @@ pub(super) fn expiration(bucket: &BucketRow, key: &ObjectKey, row: &ObjectRow) -
     timestamp(at).format(TimestampFormat::HttpDate, &mut date).ok()?;
     let date = String::from_utf8(date).ok()?;
     Some(format!("expiry-date=\"{date}\", rule-id=\"{}\"", query::encode(id)))
+}
+
+/// `x-amz-abort-date` and `x-amz-abort-rule-id` of an upload.
+pub(super) fn abort(bucket: &BucketRow, key: &ObjectKey, upload: &UploadRow) -> (Option<Timestamp>, Option<String>) {
+    let rules: Lifecycle = bucket.setting().ok().flatten().unwrap_or_default();
+    let at = abortion(&rules, key.as_str(), upload, Clock::REAL);
+    at.map(|(at, id)| (timestamp(at), query::encode(id))).unzip()
 }

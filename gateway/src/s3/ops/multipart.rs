@@ -58,7 +58,10 @@ pub(super) async fn create_multipart_upload(
     };
     let id = api.tables.create_upload(&bucket, &key, &row).await?;
     let sealed = sealing.shown();
+    let (abort_date, abort_rule_id) = lifecycle::abort(&bucket, &key, &row);
     Ok(S3Response::new(CreateMultipartUploadOutput {
+        abort_date,
+        abort_rule_id,
         bucket: Some(request.input.bucket),
         checksum_algorithm: asked.map(|(kind, _)| ChecksumAlgorithm::from_static(kind.name())),
         checksum_type: asked.map(|(_, scope)| scope_shown(scope)),

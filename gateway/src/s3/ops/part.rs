@@ -8,6 +8,7 @@ use s3s::dto::{
 use s3s::{S3ErrorCode, S3Request, S3Response, S3Result};
 
 use super::body::{announced_length, from_client};
+use super::lifecycle;
 use super::page::limit;
 use super::shape::{Owners, etag, signed, timestamp, upload};
 use crate::checksum::ChecksumKind;
@@ -137,7 +138,10 @@ pub(super) async fn list_parts(api: &Api, request: S3Request<ListPartsInput>) ->
     let mut owners = Owners::known_to(&caller);
     owners.add(api, &row.owner).await?;
     let initiator = owners.show(&row.owner);
+    let (abort_date, abort_rule_id) = lifecycle::abort(&bucket, &key, &row);
     Ok(S3Response::new(ListPartsOutput {
+        abort_date,
+        abort_rule_id,
         bucket: Some(input.bucket),
         checksum_algorithm: row.checksum.map(|(kind, _)| ChecksumAlgorithm::from_static(kind.name())),
         checksum_type: row.checksum.map(|(_, scope)| scope_shown(scope)),

@@ -3,6 +3,7 @@
 mod access;
 mod buckets;
 mod conditions;
+mod expire;
 mod holdings;
 mod list;
 mod objects;
