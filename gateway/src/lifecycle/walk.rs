@@ -5,7 +5,7 @@ use nodio_wire::UnixMs;
 use super::{Clock, Place, Verdict, abortion, verdict};
 use crate::names::{BucketName, ObjectKey, UploadId};
 use crate::rows::{BucketRow, Lifecycle};
-use crate::tables::{Marker, RowPlace, TableError, Tables, UploadQuery, VersionRow};
+use crate::tables::{Deletion, Marker, RowPlace, TableError, Tables, UploadQuery, VersionRow};
 
 /// How far a walk has come.
 #[derive(Debug)]
@@ -134,7 +134,8 @@ async fn end(tables: &Tables, bucket: &BucketRow, version: &VersionRow, verdict:
         Verdict::Expire => None,
         Verdict::Remove => Some(version.row.version),
     };
-    let ended = tables.delete_seen(bucket, &version.key, named, version.row.uid, now).await;
+    let only_this = Deletion { if_write: Some(version.row.uid), ..Deletion::default() };
+    let ended = tables.delete_object(bucket, &version.key, named, &only_this, now).await;
     skip_refusal(ended.map(drop), bucket, &version.key)
 }
 

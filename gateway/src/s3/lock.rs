@@ -124,7 +124,7 @@ fn parse_date(text: &str) -> Option<UnixMs> {
     u64::try_from(at.as_millisecond()).ok()
 }
 
-fn unix_ms(at: &Timestamp) -> Option<UnixMs> {
+pub(crate) fn unix_ms(at: &Timestamp) -> Option<UnixMs> {
     let mut text = Vec::new();
     at.format(TimestampFormat::DateTime, &mut text).ok()?;
     parse_date(std::str::from_utf8(&text).ok()?)

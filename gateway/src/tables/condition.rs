@@ -11,7 +11,7 @@ pub(crate) enum ETagMatch {
 }
 
 impl ETagMatch {
-    fn holds(&self, etag: &ETag) -> bool {
+    pub(super) fn holds(&self, etag: &ETag) -> bool {
         match self {
             Self::Any => true,
             Self::OneOf(etags) => etags.contains(etag),

@@ -1,13 +1,12 @@
-//! What lifecycle rules need of the tables: every version with its row, and deletes of exactly what was seen.
+//! What lifecycle rules need of the tables: every version with its row.
 
+use nodio_meta::Direction;
 use nodio_meta::row::decode;
-use nodio_meta::{Direction, Outcome};
-use nodio_wire::UnixMs;
 
 use super::holdings::{key_of, range};
-use super::{Deleted, Precondition, RowPlace, TableError, Tables, Which, keyspace};
-use crate::names::{ObjectKey, ObjectUid, VersionId};
-use crate::rows::{BucketRow, ObjectRow, Versioning};
+use super::{RowPlace, TableError, Tables, Which, keyspace};
+use crate::names::ObjectKey;
+use crate::rows::{BucketRow, ObjectRow};
 
 /// One version, and where it is.
 #[derive(Debug, Clone)]
@@ -33,35 +32,5 @@ impl Tables {
             Ok(VersionRow { key: key_of(row, space)?, row: decode(&row.value)?, place })
         };
         rows.iter().map(version).collect()
-    }
-
-    /// Does what a client's delete does, of the newest version or of the one named, but only while that is still the write that was seen.
-    ///
-    /// # Errors
-    /// As [`Tables::delete_object`].
-    pub(crate) async fn delete_seen(
-        &self,
-        bucket: &BucketRow,
-        key: &ObjectKey,
-        version: Option<VersionId>,
-        seen: ObjectUid,
-        now: UnixMs,
-    ) -> Result<Deleted, TableError> {
-        let plain = Precondition::default();
-        self.change(|| async {
-            let slot = self.slot(bucket, key).await?;
-            let there = match version {
-                None => slot.newest.clone(),
-                Some(version) => self.version_in(&slot, version).await?,
-            };
-            if there.is_none_or(|there| there.row.uid != seen) {
-                return Ok(Outcome::Done(Deleted { existed: false, delete_marker: false, version }));
-            }
-            match (version, slot.bucket.versioning) {
-                (None, Versioning::Enabled | Versioning::Suspended) => self.delete_by_marker(&slot, now).await,
-                (version, _) => self.delete_version(&slot, version, &plain, (now, false)).await,
-            }
-        })
-        .await
     }
 }

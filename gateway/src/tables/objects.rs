@@ -1,4 +1,4 @@
-//! Objects: put, found, deleted. One row per version, newest first.
+//! Objects: put and found. One row per version, newest first.
 
 use std::collections::HashSet;
 
@@ -36,16 +36,6 @@ pub(crate) struct Put {
     pub(crate) row: ObjectRow,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Deleted {
-    /// False where there was nothing to delete; S3 answers the same either way.
-    pub(crate) existed: bool,
-    /// A delete marker was made or, where a version was named, removed.
-    pub(crate) delete_marker: bool,
-    /// The version removed, or of the marker made; `None` in a bucket that never had versioning.
-    pub(crate) version: Option<VersionId>,
-}
-
 /// A version's row as it was read.
 #[derive(Clone)]
 pub(super) struct Found {
@@ -68,7 +58,7 @@ impl Slot<'_> {
         self.newest.as_ref().and_then(|found| found.row.live()).map(|live| &live.etag)
     }
 
-    fn plan_checks(&self, plan: &mut Plan) {
+    pub(super) fn plan_checks(&self, plan: &mut Plan) {
         plan.at(keyspace::bucket(&self.bucket.name), self.bucket_version);
         let mut newer = KeyRange::prefix(&keyspace::versions(self.bucket.id, self.key));
         if let Some(newest) = &self.newest {
@@ -167,94 +157,6 @@ impl Tables {
         found.map(|(row, _)| row.sealed).ok_or(TableError::Vanished)
     }
 
-    /// Deletes the object, puts a delete marker on it (versioned), or removes the version named. Nothing there is no error. `precondition`
-    /// speaks of the version named, else of the newest.
-    ///
-    /// # Errors
-    /// [`TableError::NoSuchBucket`]; [`TableError::ObjectLocked`]; what `precondition` refuses.
-    pub(crate) async fn delete_object(
-        &self,
-        bucket: &BucketRow,
-        key: &ObjectKey,
-        version: Option<VersionId>,
-        precondition: &Precondition,
-        now: UnixMs,
-    ) -> Result<Deleted, TableError> {
-        self.delete(bucket, key, version, precondition, (now, false)).await
-    }
-
-    /// The same, also of what is retained in governance mode.
-    ///
-    /// # Errors
-    /// As [`Tables::delete_object`].
-    pub(crate) async fn delete_past_governance(
-        &self,
-        bucket: &BucketRow,
-        key: &ObjectKey,
-        version: Option<VersionId>,
-        precondition: &Precondition,
-        now: UnixMs,
-    ) -> Result<Deleted, TableError> {
-        self.delete(bucket, key, version, precondition, (now, true)).await
-    }
-
-    async fn delete(
-        &self,
-        bucket: &BucketRow,
-        key: &ObjectKey,
-        version: Option<VersionId>,
-        precondition: &Precondition,
-        (now, past_governance): (UnixMs, bool),
-    ) -> Result<Deleted, TableError> {
-        self.change(|| async {
-            let slot = self.slot(bucket, key).await?;
-            match (version, slot.bucket.versioning) {
-                (None, Versioning::Enabled | Versioning::Suspended) => {
-                    precondition.check(slot.etag())?;
-                    self.delete_by_marker(&slot, now).await
-                }
-                (version, _) => self.delete_version(&slot, version, precondition, (now, past_governance)).await,
-            }
-        })
-        .await
-    }
-
-    pub(super) async fn delete_by_marker(&self, slot: &Slot<'_>, now: UnixMs) -> Result<Outcome<Deleted>, TableError> {
-        let mut plan = Plan::default();
-        let marker = ObjectRow {
-            uid: ObjectUid::new(now),
-            version: VersionId::Null,
-            modified: now,
-            owner: slot.bucket.owner.clone(),
-            state: ObjectState::DeleteMarker,
-        };
-        let row = self.plan_version(&mut plan, slot, marker, &HashSet::new()).await?;
-        let deleted = Deleted { existed: slot.etag().is_some(), delete_marker: true, version: Some(row.version) };
-        Ok(Outcome::Commit(plan.into_commit(), deleted))
-    }
-
-    pub(super) async fn delete_version(
-        &self,
-        slot: &Slot<'_>,
-        version: Option<VersionId>,
-        precondition: &Precondition,
-        (now, past_governance): (UnixMs, bool),
-    ) -> Result<Outcome<Deleted>, TableError> {
-        let old = self.version_in(slot, version.unwrap_or(VersionId::Null)).await?;
-        precondition.check(old.as_ref().and_then(|old| old.row.live()).map(|live| &live.etag))?;
-        let Some(old) = old else {
-            return Ok(Outcome::Done(Deleted { existed: false, delete_marker: false, version }));
-        };
-        if old.row.live().is_some_and(|live| live.lock.holds(now, past_governance)) {
-            return Err(TableError::ObjectLocked);
-        }
-        let mut plan = Plan::default();
-        slot.plan_checks(&mut plan);
-        self.plan_version_end(&mut plan, &old, &HashSet::new(), now).await?;
-        let deleted = Deleted { existed: true, delete_marker: old.row.live().is_none(), version };
-        Ok(Outcome::Commit(plan.into_commit(), deleted))
-    }
-
     /// Reads what a write to `key` is decided upon.
     pub(super) async fn slot<'a>(&self, bucket: &BucketRow, key: &'a ObjectKey) -> Result<Slot<'a>, TableError> {
         let (bucket, bucket_version) = self.same_bucket(bucket).await?;
@@ -298,7 +200,7 @@ impl Tables {
         }
     }
 
-    async fn plan_version_end(
+    pub(super) async fn plan_version_end(
         &self,
         plan: &mut Plan,
         old: &Found,

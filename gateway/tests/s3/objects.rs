@@ -129,6 +129,28 @@ async fn writes_are_conditional() {
 }
 
 #[tokio::test]
+async fn deletes_are_conditional_on_tag_size_and_time() {
+    let world = World::new().await;
+    let client = &world.client;
+    let written = client.send(Call::put(&key("k"), "four")).await;
+    let (etag, head) = (written.header("etag").unwrap().to_owned(), client.send(Call::head(&key("k"))).await);
+    let modified = head.header("last-modified").unwrap().to_owned();
+    let (size, time, tag) = ("x-amz-if-match-size", "x-amz-if-match-last-modified-time", "if-match");
+    let delete =
+        |pairs: &[(&str, &str)]| pairs.iter().fold(Call::delete(&key("k")), |call, (name, value)| call.header(name, value));
+    for (name, value) in [(size, "5"), (size, "-1"), (time, "Thu, 01 Jan 2015 00:00:00 GMT"), (tag, "\"no\"")] {
+        let refused = client.send(delete(&[(name, value)])).await;
+        assert_eq!(refused.error(), (412, "PreconditionFailed".into()), "{name}: {value}");
+    }
+    let many = "<Delete><Object><Key>k</Key><Size>5</Size></Object></Delete>";
+    let answer = client.send(Call::post(&format!("/{BUCKET}?delete"), many)).await;
+    assert_eq!((answer.status, answer.one("Code").as_deref()), (200, Some("PreconditionFailed")));
+    assert_eq!(world.keys().await, ["k"]);
+    assert_eq!(client.send(delete(&[(tag, &etag), (size, "4"), (time, &modified)])).await.status, 204);
+    assert!(world.keys().await.is_empty());
+}
+
+#[tokio::test]
 async fn of_many_writers_that_race_for_absence_one_wins() {
     let world = World::new().await;
     let racers = (0..12).map(|i| {

@@ -4,32 +4,35 @@ use futures::{StreamExt, stream};
 use nodio_host::clock::now_ms;
 use s3s::dto::{
     DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, Error as DeleteError,
-    ObjectIdentifier,
+    ObjectIdentifier, Timestamp,
 };
-use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
+use s3s::{S3Error, S3Request, S3Response, S3Result};
 
 use super::shape::{matching, version};
-use crate::names::{ObjectKey, VersionId};
+use crate::names::VersionId;
 use crate::rows::BucketRow;
 use crate::s3::Api;
 use crate::s3::access::{Judge, Rules, headers, judge};
 use crate::s3::conditional::Tags;
-use crate::s3::error::{fail, malformed_xml, object_key};
+use crate::s3::error::{malformed_xml, object_key};
 use crate::s3::headers::text;
 use crate::s3::limits::{DELETE_CONCURRENCY, DELETE_KEYS_MAX};
-use crate::tables::{Deleted, Precondition, TableError};
+use crate::s3::lock::unix_ms;
+use crate::tables::{Deleted, Deletion, TableError};
 
 pub(super) async fn delete_object(api: &Api, request: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
     let input = &request.input;
     let bucket = api.bucket(&request, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
-    if input.if_match_last_modified_time.is_some() || input.if_match_size.is_some() {
-        return Err(fail(S3ErrorCode::NotImplemented, "Conditional deletes are implemented for If-Match only"));
-    }
     let key = object_key(&input.key)?;
-    let if_match = text(headers(&request), "if-match").map(Tags::parse).map(matching);
-    let condition = Precondition { if_match, if_none_match: None };
+    let deletion = Deletion {
+        if_match: text(headers(&request), "if-match").map(Tags::parse).map(matching),
+        if_modified_s: input.if_match_last_modified_time.as_ref().map(second),
+        if_size: input.if_match_size.map(bytes),
+        if_write: None,
+        past_governance: judge(&request)?.bypasses_retention,
+    };
     let named = version(input.version_id.as_deref())?;
-    let deleted = delete(api, judge(&request)?, &bucket, &key, named, &condition).await?;
+    let deleted = api.tables.delete_object(&bucket, &key, named, &deletion, now_ms()).await?;
     let output = DeleteObjectOutput {
         delete_marker: deleted.delete_marker.then_some(true),
         request_charged: None,
@@ -93,32 +96,29 @@ async fn try_delete(
     bucket: &BucketRow,
     object: &ObjectIdentifier,
 ) -> Result<(Option<VersionId>, Deleted), S3Error> {
-    if object.last_modified_time.is_some() || object.size.is_some() {
-        return Err(fail(S3ErrorCode::NotImplemented, "Conditional deletes are implemented for ETag only"));
-    }
     let key = object_key(&object.key)?;
     let named = version(object.version_id.as_deref())?;
     judge.must_delete(bucket, rules, key.as_str(), named.is_some())?;
-    let if_match = object.e_tag.as_ref().map(|etag| matching(Tags::parse(etag.value())));
-    let condition = Precondition { if_match, if_none_match: None };
-    match delete(api, judge, bucket, &key, named, &condition).await {
+    let deletion = Deletion {
+        if_match: object.e_tag.as_ref().map(|etag| matching(Tags::parse(etag.value()))),
+        if_modified_s: object.last_modified_time.as_ref().map(second),
+        if_size: object.size.map(bytes),
+        if_write: None,
+        past_governance: judge.bypasses_retention,
+    };
+    match api.tables.delete_object(bucket, &key, named, &deletion, now_ms()).await {
         Ok(deleted) => Ok((named, deleted)),
         Err(TableError::NoSuchVersion) => Ok((named, Deleted { existed: false, delete_marker: false, version: named })),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Past governance retention if the caller asked for that, which was judged before.
-async fn delete(
-    api: &Api,
-    judge: &Judge,
-    bucket: &BucketRow,
-    key: &ObjectKey,
-    named: Option<VersionId>,
-    condition: &Precondition,
-) -> Result<Deleted, TableError> {
-    match judge.bypasses_retention {
-        true => api.tables.delete_past_governance(bucket, key, named, condition, now_ms()).await,
-        false => api.tables.delete_object(bucket, key, named, condition, now_ms()).await,
-    }
+/// Conditions compare times to the second; no version is from before 1970.
+fn second(at: &Timestamp) -> u64 {
+    unix_ms(at).map_or(u64::MAX, |millis| millis / 1000)
+}
+
+/// No version has a negative size, nor so many bytes.
+fn bytes(size: i64) -> u64 {
+    u64::try_from(size).unwrap_or(u64::MAX)
 }

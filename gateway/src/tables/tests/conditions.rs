@@ -52,6 +52,7 @@ async fn a_delete_with_a_condition_deletes_only_what_it_means() {
     let world = World::new().await;
     let (first, second) = (world.put("a").await.live().unwrap().etag, world.put("a").await.live().unwrap().etag);
     let (bucket, at) = (&world.bucket, key("a"));
+    let only_if = |etag| Deletion { if_match: Some(ETagMatch::OneOf(vec![etag])), ..Deletion::default() };
     let stale = world.tables.delete_object(bucket, &at, None, &only_if(first), 9).await;
     assert!(matches!(stale, Err(TableError::PreconditionFailed)));
     assert!(world.tables.delete_object(bucket, &at, None, &only_if(second), 9).await.unwrap().existed);

@@ -1,4 +1,4 @@
-//! Deletes of what was seen, and a walk of lifecycle rules in pages of every size.
+//! Deletes of the very write that was seen, and a walk of lifecycle rules in pages of every size.
 
 use super::world::key;
 use super::*;
@@ -8,15 +8,20 @@ use crate::rows::{Expiration, FilterForm, Lifecycle, LifecycleRule, NoncurrentEx
 /// Long after everything, in days of a second.
 const LATE: u64 = 1_000_000_000;
 
+fn only(seen: &ObjectRow) -> Deletion {
+    Deletion { if_write: Some(seen.uid), ..Deletion::default() }
+}
+
 #[tokio::test]
 async fn only_the_write_that_was_seen_is_deleted() {
     let world = World::shuffled().await;
     let seen = world.put("a").await;
-    let delete = async |seen: &ObjectRow| world.tables.delete_seen(&world.bucket, &key("a"), None, seen.uid, 9).await.unwrap();
+    let delete = async |seen: &ObjectRow| world.tables.delete_object(&world.bucket, &key("a"), None, &only(seen), 9).await;
     let newer = world.put("a").await;
-    assert!(!delete(&seen).await.existed, "a write that nobody judged went");
+    assert!(matches!(delete(&seen).await, Err(TableError::PreconditionFailed)), "a write that nobody judged went");
     assert_eq!(world.get("a").await.unwrap(), newer);
-    assert!(delete(&newer).await.existed && !delete(&newer).await.existed);
+    assert!(delete(&newer).await.unwrap().existed);
+    assert!(matches!(delete(&newer).await, Err(TableError::NoSuchKey)));
     assert!(world.rows(b"o/").await.is_empty());
     world.audit().await;
 }
@@ -26,10 +31,10 @@ async fn a_version_that_was_seen_goes_and_an_object_gets_a_marker() {
     let world = World::new().await.versioned(Versioning::Enabled).await;
     let (first, second) = (world.put("a").await, world.put("a").await);
     let delete =
-        async |version, seen: &ObjectRow| world.tables.delete_seen(&world.bucket, &key("a"), version, seen.uid, 9).await.unwrap();
-    assert!(!delete(Some(first.version), &second).await.existed && !delete(None, &first).await.existed);
-    assert!(delete(None, &second).await.delete_marker);
-    assert!(delete(Some(first.version), &first).await.existed);
+        async |version, seen: &ObjectRow| world.tables.delete_object(&world.bucket, &key("a"), version, &only(seen), 9).await;
+    assert!(delete(Some(first.version), &second).await.is_err() && delete(None, &first).await.is_err());
+    assert!(delete(None, &second).await.unwrap().delete_marker);
+    assert!(delete(Some(first.version), &first).await.unwrap().existed);
     assert_eq!(world.rows(b"o/").await.len(), 2, "the second version and the marker");
     world.audit().await;
 }

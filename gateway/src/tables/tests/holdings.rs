@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use super::world::{key, none};
+use super::world::key;
 use super::*;
 use crate::rows::{ObjectBody, ObjectRow, Versioning};
 
@@ -73,7 +73,7 @@ async fn what_waits_to_be_released_is_counted_up_to_a_limit() {
     for at in 0..3 {
         let at = format!("k{at}");
         world.put(&at).await;
-        let deleted = world.tables.delete_object(&world.bucket, &key(&at), None, &none(), 5_000).await.unwrap();
+        let deleted = world.tables.delete_object(&world.bucket, &key(&at), None, &Deletion::default(), 5_000).await.unwrap();
         assert!(deleted.existed);
     }
     assert_eq!(world.tables.waiting(10).await.unwrap(), Waiting { parts: 3, more: false, oldest: Some(5_000) });

@@ -6,6 +6,7 @@ mod conditions;
 mod expire;
 mod holdings;
 mod list;
+mod locks;
 mod objects;
 mod random;
 mod redb;

@@ -45,7 +45,7 @@ async fn parts_are_released_oldest_first_after_a_while_and_then_forgotten() {
     let world = World::new().await;
     world.put("a").await;
     let (part, at) = (only_part(&world, "a").await, world::key("a"));
-    world.tables.delete_object(&world.bucket, &at, None, &world::none(), 5_000).await.unwrap();
+    world.tables.delete_object(&world.bucket, &at, None, &Deletion::default(), 5_000).await.unwrap();
     assert!(world.tables.release_step(5_000, 10).await.unwrap().is_empty(), "readers get a while");
     let pending = world.tables.release_step(5_001, 10).await.unwrap();
     assert_eq!(pending, [Pending { since: 5_000, part }]);

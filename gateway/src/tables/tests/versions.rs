@@ -16,7 +16,9 @@ async fn a_versioned_bucket_keeps_every_version_until_it_is_named() {
     let marked = world.delete("a").await;
     assert!(marked.existed && marked.delete_marker);
     assert!(world.get("a").await.unwrap().live().is_none());
-    let delete = async |version| world.tables.delete_object(&world.bucket, &key("a"), Some(version), &none(), 9).await.unwrap();
+    let delete = async |version| {
+        world.tables.delete_object(&world.bucket, &key("a"), Some(version), &Deletion::default(), 9).await.unwrap()
+    };
     assert!(delete(marked.version.unwrap()).await.delete_marker);
     assert_eq!(world.get("a").await.unwrap(), second, "without its marker the object is back");
     assert!(delete(first.version).await.existed && !delete(first.version).await.existed);
@@ -123,8 +125,8 @@ async fn of_many_that_delete_one_old_version_one_finds_it() {
         let world = World::shuffled().await.versioned(Versioning::Enabled).await;
         let old = world.put("a").await.version;
         world.put("a").await;
-        let (at, none) = (key("a"), none());
-        let delete = || world.tables.delete_object(&world.bucket, &at, Some(old), &none, world.now());
+        let (at, plain) = (key("a"), Deletion::default());
+        let delete = || world.tables.delete_object(&world.bucket, &at, Some(old), &plain, world.now());
         let (one, two, three) = futures::join!(delete(), delete(), delete());
         let existed = [one, two, three].into_iter().filter(|deleted| deleted.as_ref().unwrap().existed).count();
         assert_eq!(existed, 1);

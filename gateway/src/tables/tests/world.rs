@@ -162,7 +162,7 @@ impl World {
     }
 
     pub(super) async fn delete(&self, at: &str) -> Deleted {
-        self.tables.delete_object(&self.bucket, &key(at), None, &none(), self.now()).await.unwrap()
+        self.tables.delete_object(&self.bucket, &key(at), None, &Deletion::default(), self.now()).await.unwrap()
     }
 
     pub(super) async fn copy(&self, from: &str, to: &str) -> Result<ObjectRow, TableError> {
