@@ -5,4 +5,5 @@
 
 pub mod clients;
 pub mod growth;
+pub mod operations;
 pub mod run;

@@ -1,10 +1,12 @@
 //! `cargo xtask`: the project's chores.
 
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Result, bail};
 use nodio_xtask::clients;
 use nodio_xtask::growth::Growth;
+use nodio_xtask::operations;
 use nodio_xtask::run::{find_on_path, run};
 
 const USAGE: &str = "\
@@ -14,6 +16,7 @@ usage: cargo xtask COMMAND
   fmt                  format the code
   clippy               lints, warnings being errors
   clients              install the S3 clients the tests use
+  operations           write the README's table of S3's operations anew
   growth [OPTIONS]     measure cost against growth with `nodio up` and `nodio bench`, into docs/plots: some ten minutes
     --axis NAME        only this one: objects, donors, size, concurrency
     --quick            few, short points in under a minute, which only show that it works
@@ -28,6 +31,7 @@ fn main() -> ExitCode {
         ["fmt"] => run(cargo().args(["fmt", "--all"])),
         ["clippy"] => clippy(),
         ["clients"] => install_clients(),
+        ["operations"] => operations::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").as_path()),
         ["growth", options @ ..] => match Growth::parse(options) {
             Some(growth) => growth.run(cargo()),
             None => return usage(),
