@@ -118,3 +118,57 @@ impl Rclone {
         self.try_run(words)?.ok()
     }
 }
+
+/// restic with one repository, in a bucket.
+pub struct Restic {
+    program: PathBuf,
+    access: Access,
+    bucket: String,
+}
+
+impl Restic {
+    pub fn find(access: &Access, bucket: &str) -> Result<Option<Self>> {
+        let found = installed::or_skip("restic", installed::restic())?;
+        Ok(found.map(|program| Self { program, access: access.clone(), bucket: bucket.to_owned() }))
+    }
+
+    pub fn try_run(&self, words: &[&str]) -> Result<Captured> {
+        let mut command = self.access.command(&self.program);
+        command.env("RESTIC_REPOSITORY", format!("s3:{}/{}/repository", self.access.s3.endpoint, self.bucket));
+        command.env("RESTIC_PASSWORD", "a password").env("RESTIC_CACHE_DIR", self.access.home.join("restic-cache"));
+        run_captured(command.args(words), PATIENCE)
+    }
+
+    pub fn run(&self, words: &[&str]) -> Result<String> {
+        self.try_run(words)?.ok()
+    }
+}
+
+/// s3cmd.
+pub struct S3cmd {
+    program: PathBuf,
+    access: Access,
+}
+
+impl S3cmd {
+    pub fn find(access: &Access) -> Result<Option<Self>> {
+        let found = installed::or_skip("s3cmd", installed::python())?;
+        let (s3, host) = (&access.s3, access.s3.endpoint.trim_start_matches("http://"));
+        let config = format!(
+            "[default]\naccess_key = {}\nsecret_key = {}\nhost_base = {host}\nhost_bucket = {host}\nuse_https = False\n\
+             bucket_location = {}\nmultipart_chunk_size_mb = 5\n",
+            s3.key.id, s3.key.secret, s3.region
+        );
+        std::fs::write(access.home.join("s3cfg"), config)?;
+        Ok(found.map(|found| Self { program: found.s3cmd, access: access.clone() }))
+    }
+
+    pub fn try_run(&self, words: &[&str]) -> Result<Captured> {
+        let mut command = self.access.command(&self.program);
+        run_captured(command.arg("--config").arg(self.access.home.join("s3cfg")).args(words), PATIENCE)
+    }
+
+    pub fn run(&self, words: &[&str]) -> Result<String> {
+        self.try_run(words)?.ok()
+    }
+}

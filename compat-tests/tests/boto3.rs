@@ -1,4 +1,4 @@
-//! boto3, through the scripts of `clients/`, each with a bucket of its own.
+//! boto3 and MinIO's SDK, through the scripts of `clients/`, each with a bucket of its own.
 
 use anyhow::Result;
 use nodio_compat_tests::clients::Python;
@@ -30,4 +30,14 @@ async fn paginators_over_many_keys() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn presigned_urls() -> Result<()> {
     script("presigned.py", "presigned").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tags_locks_access_and_encryption() -> Result<()> {
+    script("features.py", "features").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sdk_of_minio() -> Result<()> {
+    script("minio_sdk.py", "sdk").await
 }

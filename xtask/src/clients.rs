@@ -1,4 +1,5 @@
-//! S3 clients for the tests: aws-cli and boto3 in a Python environment of their own, rclone from Debian or from PATH.
+//! S3 clients for the tests: aws-cli, boto3, s3cmd and MinIO's SDK in a Python environment of their own, rclone and restic from Debian or
+//! from PATH.
 //!
 //! ```text
 //!   $NODIO_TEST_CLIENTS or ~/.cache/nodio-test-clients
@@ -22,13 +23,14 @@ const REQUIREMENTS: &str = include_str!("../../compat-tests/clients/requirements
 pub struct PythonClients {
     pub python: PathBuf,
     pub aws: PathBuf,
+    pub s3cmd: PathBuf,
 }
 
-/// The Python environment with aws-cli and boto3, made if it isn't there.
+/// The Python environment, made if it isn't there.
 pub fn python() -> Result<PythonClients> {
     let root = root_folder()?;
     let home = root.join(format!("python-{:016x}", fingerprint(REQUIREMENTS.as_bytes())));
-    let clients = PythonClients { python: home.join("bin/python"), aws: home.join("bin/aws") };
+    let clients = PythonClients { python: home.join("bin/python"), aws: home.join("bin/aws"), s3cmd: home.join("bin/s3cmd") };
     let _lock = lock(&root)?;
     if !home.join(".complete").exists() {
         install_python(&home)?;
@@ -38,14 +40,23 @@ pub fn python() -> Result<PythonClients> {
 
 /// rclone on PATH; installed from the distribution where that is possible.
 pub fn rclone() -> Result<PathBuf> {
-    if let Some(path) = find_on_path("rclone") {
+    of_distribution("rclone")
+}
+
+/// restic, as [`rclone`].
+pub fn restic() -> Result<PathBuf> {
+    of_distribution("restic")
+}
+
+fn of_distribution(name: &str) -> Result<PathBuf> {
+    if let Some(path) = find_on_path(name) {
         return Ok(path);
     }
     let _lock = lock(&root_folder()?)?;
-    if find_on_path("rclone").is_none() {
-        apt_install(&["rclone"])?;
+    if find_on_path(name).is_none() {
+        apt_install(&[name])?;
     }
-    find_on_path("rclone").context("rclone was installed but is not on PATH")
+    find_on_path(name).with_context(|| format!("{name} was installed but is not on PATH"))
 }
 
 /// What to do about a client that could not be had: fail in CI, say so loudly and go on elsewhere.
@@ -79,7 +90,7 @@ fn lock(root: &Path) -> Result<File> {
 }
 
 fn install_python(home: &Path) -> Result<()> {
-    eprintln!("installing aws-cli and boto3 into {} (once)", home.display());
+    eprintln!("installing aws-cli, boto3, s3cmd and minio into {} (once)", home.display());
     make_environment(home)?;
     let list = home.join("requirements.txt");
     fs::write(&list, REQUIREMENTS)?;

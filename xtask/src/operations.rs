@@ -105,7 +105,8 @@ mod tests {
 
     #[test]
     fn a_table_says_what_is_built_and_tested() {
-        let semantics = "| PutObject, PostObject | `a/b::c`, `a/b::d` |\n| PutObject again | `a/b::c` |\n## Not built\n\nRestoreObject.\n";
+        let semantics =
+            "| PutObject, PostObject | `a/b::c`, `a/b::d` |\n| PutObject again | `a/b::c` |\n## Not built\n\nRestoreObject.\n";
         let told = table(OPERATIONS, semantics).expect("told");
         let lines: Vec<&str> = told.lines().skip(2).collect();
         assert_eq!(
