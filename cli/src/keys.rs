@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Subcommand;
-use nodio_gateway::admin::{Key, Reply, Request};
+use nodio_gateway::admin::{Key, NamedKeyView, Reply, Request};
 use nodio_gateway::config::GatewayConfig;
 use nodio_gateway::keys::KeySource;
 
@@ -61,6 +61,41 @@ enum What {
         /// The access key.
         access_key: String,
     },
+    /// Keys that objects can be encrypted under by name: aws:kms
+    #[command(subcommand)]
+    Kms(Kms),
+}
+
+#[derive(Debug, Subcommand)]
+enum Kms {
+    /// Make a key; one of that name stays as it is
+    Create {
+        /// 1 to 64 letters, digits, hyphens and underscores.
+        name: String,
+    },
+    /// List all keys, disabled ones too
+    List,
+    /// Open and encrypt nothing under a key until it is enabled again
+    Disable {
+        /// Name of the key.
+        name: String,
+    },
+    /// Use a disabled key again
+    Enable {
+        /// Name of the key.
+        name: String,
+    },
+}
+
+impl Kms {
+    fn request(self) -> Request {
+        match self {
+            Self::Create { name } => Request::CreateNamedKey { name },
+            Self::List => Request::ListNamedKeys,
+            Self::Disable { name } => Request::EnableNamedKey { name, enabled: false },
+            Self::Enable { name } => Request::EnableNamedKey { name, enabled: true },
+        }
+    }
 }
 
 impl What {
@@ -72,6 +107,7 @@ impl What {
             }
             Self::List => Request::ListKeys,
             Self::Revoke { access_key } => Request::RevokeKey { access_key },
+            Self::Kms(what) => what.request(),
         }
     }
 }
@@ -136,6 +172,11 @@ fn render(reply: &Reply, now: u64) -> String {
             table(&["ACCESS KEY", "USER", "DISPLAY NAME", "AGE", "STATE"], &rows)
         }
         Reply::Revoked { key } => format!("{} of {} is revoked\n", key.access_key, key.user),
+        Reply::NamedKeys { named_keys } if named_keys.is_empty() => "there are no named keys\n".to_owned(),
+        Reply::NamedKeys { named_keys } => {
+            let rows: Vec<_> = named_keys.iter().map(|key| named_row(key, now)).collect();
+            table(&["NAME", "AGE", "STATE"], &rows)
+        }
         Reply::Refused { error } => format!("{error}\n"),
         Reply::Objects { .. } | Reply::Buckets { .. } | Reply::Waiting { .. } => String::new(),
     }
@@ -145,6 +186,11 @@ fn row(key: &Key, now: u64) -> Vec<String> {
     let state = if key.revoked.is_some() { "revoked" } else { "valid" };
     let age = duration(now.saturating_sub(key.created));
     vec![key.access_key.clone(), key.user.clone(), key.display_name.clone(), age, state.to_owned()]
+}
+
+fn named_row(key: &NamedKeyView, now: u64) -> Vec<String> {
+    let state = if key.disabled.is_some() { "disabled" } else { "enabled" };
+    vec![key.name.clone(), duration(now.saturating_sub(key.created)), state.to_owned()]
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::keys::KeySource;
+use crate::tables::is_key_name;
 
 /// The environment variable with a passphrase, for `key.source = "passphrase"`.
 pub const PASSPHRASE_ENV: &str = "NODIO_PASSPHRASE";
@@ -55,7 +56,7 @@ pub struct GatewayConfig {
     pub domains: Vec<String>,
     /// Take requests that are signed by Signature Version 2, in header or query.
     pub signature_v2: bool,
-    /// Names of the keys that `aws:kms` can be asked for with, each derived from the master key.
+    /// Names to be in the keyring of `aws:kms` from the start; more come by `nodio keys kms create`.
     pub kms_keys: Vec<String>,
     /// The coordinator, as `nodio coordinator` prints it for gateways. Unset only where the coordinator runs in the same process.
     pub link: Option<Link>,
@@ -134,7 +135,7 @@ impl GatewayConfig {
         must("region", "letters, digits and hyphens", is_region(&self.region))?;
         must("domains", "host names, without ports or wildcards", self.domains.iter().all(|domain| is_domain(domain)))?;
         let names = self.kms_keys.iter().all(|name| is_key_name(name));
-        must("kms_keys", "names of letters, digits, hyphens and underscores", names)?;
+        must("kms_keys", "names of 1 to 64 letters, digits, hyphens and underscores", names)?;
         must("memory_mib", "32 or more", self.memory_mib >= MEMORY_MIB_MIN)?;
         must("metadata_cache_mib", "1 or more", self.metadata_cache_mib >= 1)?;
         must("connections_max", "1 or more", self.connections_max >= 1)?;
@@ -179,10 +180,6 @@ impl GatewayConfig {
 
 fn is_region(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-}
-
-fn is_key_name(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
 fn is_domain(text: &str) -> bool {

@@ -133,7 +133,7 @@ impl Gateway {
             tables: opened.tables.clone(),
             pipeline,
             region: config.region.as_str().into(),
-            named_keys: NamedKeys::new(&config.region, &config.kms_keys),
+            named_keys: NamedKeys::new(&config.region, opened.tables.keyring().clone()),
         };
         let options = ServeOptions {
             connections_max: config.connections_max as usize,

@@ -73,6 +73,10 @@ pub(crate) struct Args {
     /// Take requests signed by Signature Version 2 too, for old clients.
     #[arg(long)]
     signature_v2: bool,
+    /// Further settings of the gateway, as in config/gateway.toml; NODIO_GATEWAY_* variables come before them. Folder, addresses, region
+    /// and code are this command's own.
+    #[arg(long, value_name = "FILE")]
+    gateway_config: Option<PathBuf>,
     /// Don't wait for stable storage. Loses data when the power goes.
     #[arg(long)]
     no_fsync: bool,
@@ -96,6 +100,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     let first = Settings::load(&remembered)?;
     let settings = Settings::settle(first.as_ref(), args.asked())?;
     check_listen(args.coordinator_listen, &settings)?;
+    let gateway = network::gateway_config(&args, &settings)?;
     ensure_folder(&args.data)?;
     let _lock = lock_folder(&args.data)?;
     let shutdown = Shutdown::on_signals();
@@ -104,7 +109,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         network.stop().await;
         return Ok(());
     }
-    let gateway = network.open_gateway(&args, &settings).await?;
+    let gateway = network.open_gateway(gateway).await?;
     let access = first_access(&args, &settings, &gateway, first.is_none()).await?;
     let gateway = gateway.start(shutdown).await.context("gateway")?;
     let access = Access { endpoint: network::endpoint(gateway.addr()), ..access };

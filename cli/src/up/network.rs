@@ -18,6 +18,9 @@ use nodio_wire::fleet::Fleet;
 use super::Args;
 use super::settings::Settings;
 use crate::coordinator::{write_listen_file, write_public_file};
+use crate::failure::Usage;
+use crate::flags::Flags;
+use crate::gateway::ENV_PREFIX;
 
 /// Everybody is near: a beat costs nothing, and the status page is fresh.
 const HEARTBEAT_MS: u64 = 5_000;
@@ -92,16 +95,7 @@ impl Network {
     }
 
     /// The gateway over this network, not yet listening.
-    pub(super) async fn open_gateway(&self, args: &Args, settings: &Settings) -> Result<Gateway> {
-        let config = GatewayConfig {
-            data: args.data.join("gateway"),
-            listen: args.listen,
-            region: settings.region.clone(),
-            code: CodePolicy::Fixed(settings.code),
-            signature_v2: args.signature_v2,
-            fsync: !args.no_fsync,
-            ..GatewayConfig::default()
-        };
+    pub(super) async fn open_gateway(&self, config: GatewayConfig) -> Result<Gateway> {
         let transport = Arc::new(HttpTransport::default());
         Ok(Box::pin(Gateway::open(config, self.fleet(), transport)).await?)
     }
@@ -124,6 +118,32 @@ impl Network {
         self.coordinator_stop.trigger();
         self.coordinator.wait().await;
     }
+}
+
+/// What a file and the environment say of the gateway, and in it what this command decides.
+pub(super) fn gateway_config(args: &Args, settings: &Settings) -> Result<GatewayConfig> {
+    let given: GatewayConfig =
+        nodio_host::config::load(args.gateway_config.as_deref(), ENV_PREFIX, Flags::default().into_table())?;
+    let usual = GatewayConfig::default();
+    let own = [
+        ("data", given.data != usual.data),
+        ("listen", given.listen != usual.listen),
+        ("region", given.region != usual.region),
+        ("code", given.code != usual.code),
+        ("link", given.link.is_some()),
+    ];
+    if let Some((name, _)) = own.iter().find(|(_, set)| *set) {
+        return Err(Usage(format!("`{name}` of the gateway is set by the flags of `nodio up`")).into());
+    }
+    Ok(GatewayConfig {
+        data: args.data.join("gateway"),
+        listen: args.listen,
+        region: settings.region.clone(),
+        code: CodePolicy::Fixed(settings.code),
+        signature_v2: given.signature_v2 || args.signature_v2,
+        fsync: given.fsync && !args.no_fsync,
+        ..given
+    })
 }
 
 /// Where a donor listens, and what it says of itself. Other machines must be let in, so with a public host the ports are known.
@@ -150,7 +170,15 @@ pub(super) fn master_key(data: &Path) -> std::path::PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
 
     #[test]
     fn donors_with_a_public_host_listen_above_the_coordinator() {
@@ -160,6 +188,24 @@ mod tests {
         let private = donor_addr("127.0.0.1:9100".parse().unwrap(), None, 2).unwrap();
         assert_eq!(private, ("127.0.0.1:0".parse().unwrap(), None));
         assert!(donor_addr("0.0.0.0:65535".parse().unwrap(), Some("h"), 1).is_err());
+    }
+
+    #[test]
+    fn what_up_decides_itself_is_refused_in_the_gateways_settings() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("gateway.toml");
+        let file_flag = file.to_string_lossy();
+        let Line { args } = Line::parse_from(["up", "--data", "d", "--signature-v2", "--gateway-config", &file_flag]);
+        let settings = Settings::settle(None, super::super::settings::Asked::default()).unwrap();
+        std::fs::write(&file, "kms_keys = [\"one\"]\nlifecycle_day_seconds = 10\n").unwrap();
+        let config = gateway_config(&args, &settings).unwrap();
+        assert_eq!((config.kms_keys, config.lifecycle_day_seconds), (vec!["one".to_owned()], 10));
+        assert_eq!((config.data, config.signature_v2, config.fsync), (Path::new("d").join("gateway"), true, true));
+        for line in ["data = \"x\"", "listen = \"127.0.0.1:1\"", "region = \"eu-1\"", "code = \"2/3\""] {
+            std::fs::write(&file, line).unwrap();
+            let error = gateway_config(&args, &settings).unwrap_err().to_string();
+            assert!(error.contains("set by the flags"), "{error}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::config::GatewayConfig;
 use crate::limits::WAITING_PARTS_MAX;
 use crate::meter::{Measured, Meter};
 use crate::names::{BadName, BucketName};
-use crate::tables::{AccessKey, NewKey, TableError, Tables};
+use crate::tables::{AccessKey, NamedKey, NewKey, TableError, Tables};
 
 /// The metadata, and of a running gateway also what it counted. Cheap to clone.
 #[derive(Clone)]
@@ -61,6 +61,11 @@ impl Desk {
             Request::RevokeKey { access_key } => {
                 Ok(Reply::Revoked { key: self.tables.revoke_key(&access_key, now_ms()).await?.into() })
             }
+            Request::CreateNamedKey { name } => Ok(named(vec![self.tables.create_named_key(&name, now_ms()).await?])),
+            Request::ListNamedKeys => Ok(named(self.tables.list_named_keys().await?)),
+            Request::EnableNamedKey { name, enabled } => {
+                Ok(named(vec![self.tables.enable_named_key(&name, enabled, now_ms()).await?]))
+            }
             Request::Objects { bucket, prefix, key, after, limit } => {
                 objects::page(&self.tables, &bucket, objects::which(prefix, key)?, after.as_deref(), limit).await
             }
@@ -82,6 +87,10 @@ impl Desk {
         let crate::tables::Waiting { parts, more, oldest } = self.tables.waiting(WAITING_PARTS_MAX).await?;
         Ok(Reply::Waiting { waiting: Waiting { parts, more, oldest, release_after_ms: self.release_after_ms } })
     }
+}
+
+fn named(keys: Vec<NamedKey>) -> Reply {
+    Reply::NamedKeys { named_keys: keys.into_iter().map(Into::into).collect() }
 }
 
 fn view(one: Measured) -> BucketView {

@@ -30,7 +30,7 @@ use zeroize::Zeroizing;
 pub use client::{AdminError, ask, call};
 pub(crate) use desk::Desk;
 pub(crate) use socket::{listen, serve};
-pub use words::{BucketView, Key, ObjectView, PartView, Reply, Request, Waiting};
+pub use words::{BucketView, Key, NamedKeyView, ObjectView, PartView, Reply, Request, Waiting};
 
 const SOCKET: &str = "admin.sock";
 /// One request or one answer, bytes.

@@ -4,7 +4,7 @@ use nodio_wire::fleet::Durability;
 use nodio_wire::{Code, PartId, UnixMs};
 use serde::{Deserialize, Serialize};
 
-use crate::tables::KeyInfo;
+use crate::tables::{KeyInfo, NamedKey};
 
 /// One request.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +33,16 @@ pub enum Request {
     ListKeys,
     RevokeKey {
         access_key: String,
+    },
+    /// Makes a key for `aws:kms`; one that is there already stays as it is.
+    CreateNamedKey {
+        name: String,
+    },
+    ListNamedKeys,
+    /// Lets a key for `aws:kms` be used, or not.
+    EnableNamedKey {
+        name: String,
+        enabled: bool,
     },
     /// Versions of the objects of a bucket: of one key, or of all that begin with a prefix.
     Objects {
@@ -76,6 +86,10 @@ pub enum Reply {
     Revoked {
         key: Key,
     },
+    NamedKeys {
+        /// By name.
+        named_keys: Vec<NamedKeyView>,
+    },
     Objects {
         /// By key, of one key newest first.
         objects: Vec<ObjectView>,
@@ -113,6 +127,22 @@ impl From<KeyInfo> for Key {
     fn from(info: KeyInfo) -> Self {
         let KeyInfo { access_key, user, display_name, user_id, created, revoked } = info;
         Self { access_key, user, display_name, user_id, created, revoked }
+    }
+}
+
+/// A key for `aws:kms`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedKeyView {
+    pub name: String,
+    /// Milliseconds since 1970.
+    pub created: UnixMs,
+    pub disabled: Option<UnixMs>,
+}
+
+impl From<NamedKey> for NamedKeyView {
+    fn from(key: NamedKey) -> Self {
+        let NamedKey { name, created, disabled } = key;
+        Self { name, created, disabled }
     }
 }
 

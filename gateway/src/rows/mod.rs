@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   BucketRow ── ObjectRow ──┬─ Single(PartRef)                      UserRow ── AccessKeyRow
-//!                            └─ ManifestRow: [PartRef]               MasterRow
+//!                            └─ ManifestRow: [PartRef]               MasterRow, NamedKeyRow
 //!   UploadRow ── UploadedPartRow(PartRef)
 //! ```
 //! Promises: rows are versioned; a row that was ever written opens for ever (the golden bytes in `tests`). To change a row: keep the old
@@ -16,6 +16,7 @@ mod encryption;
 mod lifecycle;
 mod listed;
 mod locking;
+mod named_key;
 mod object;
 mod sharing;
 mod upload;
@@ -30,6 +31,7 @@ pub(crate) use encryption::DefaultEncryption;
 pub(crate) use lifecycle::{Expiration, FilterForm, Lifecycle, LifecycleRule, NoncurrentExpiration, RuleFilter};
 pub(crate) use listed::{ListedObject, ListedVersion};
 pub(crate) use locking::{BucketTags, DefaultRetention, RetentionPeriod};
+pub(crate) use named_key::NamedKeyRow;
 pub(crate) use object::{
     Acl, ContentHeaders, ETag, Grant, Grantee, InlineRow, LiveObject, Lock, ManifestRow, ObjectBody, ObjectChecksum, ObjectRow,
     ObjectState, PartPlace, PartRef, Permission, Retention, RetentionMode, Sse,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use nodio_host::blocking::blocking;
+use nodio_host::clock::now_ms;
 use nodio_host::files::{FolderLock, ensure_folder, lock_folder};
 use nodio_meta::RedbStore;
 use nodio_meta::redb::Options;
@@ -27,10 +28,14 @@ pub struct Opened {
 /// [`OpenError`]; [`nodio_host::files::FolderError::InUse`] while a gateway runs on it.
 pub async fn open(config: &GatewayConfig) -> Result<Opened, OpenError> {
     config.check()?;
-    let config = config.clone();
+    let folder = config.clone();
     let opened =
-        blocking(move || open_blocking(&config)).await.map_err(|panicked| OpenError::Panicked(panicked.to_string()))??;
+        blocking(move || open_blocking(&folder)).await.map_err(|panicked| OpenError::Panicked(panicked.to_string()))??;
     opened.tables.check_master().await?;
+    opened.tables.load_keyring().await?;
+    for name in &config.kms_keys {
+        opened.tables.create_named_key(name, now_ms()).await?;
+    }
     Ok(opened)
 }
 

@@ -55,6 +55,10 @@ pub enum TableError {
     AccessKeyTaken,
     #[error("there is no such access key")]
     NoSuchAccessKey,
+    #[error("a named key has 1 to 64 letters, digits, hyphens and underscores")]
+    BadKeyName,
+    #[error("there is no such named key")]
+    NoSuchNamedKey,
     #[error(
         "this is not the master key that the data was written with; start with the right one (the key file of the first start)"
     )]

@@ -14,6 +14,7 @@
 //! | `s/{user id}` | `UserRow` | for ever |
 //! | `n/{user name}` | user id, text | as long as the user row |
 //! | `k/master` | `MasterRow` | from the first start |
+//! | `k/named/{name}` | `NamedKeyRow` | for ever; disabled ones stay, as what they protect may |
 //!
 //! An upload's uid becomes its object's, so the references written by UploadPart stay valid after Complete.
 
@@ -28,6 +29,7 @@ pub(super) const MASTER: &[u8] = b"k/master";
 pub(super) const ACCESS_KEYS: &[u8] = b"a/";
 pub(super) const USERS: &[u8] = b"s/";
 pub(super) const BUCKETS: &[u8] = b"b/";
+pub(super) const NAMED_KEYS: &[u8] = b"k/named/";
 const PENDING: &[u8] = b"p/";
 
 fn joined(parts: &[&[u8]]) -> Bytes {
@@ -132,6 +134,10 @@ pub(super) fn parts_after(uid: ObjectUid, after: Option<PartNumber>) -> KeyRange
 
 pub(super) fn access_key(id: &str) -> Bytes {
     joined(&[ACCESS_KEYS, id.as_bytes()])
+}
+
+pub(super) fn named_key(name: &str) -> Bytes {
+    joined(&[NAMED_KEYS, name.as_bytes()])
 }
 
 pub(super) fn user(id: &UserId) -> Bytes {

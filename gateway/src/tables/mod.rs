@@ -22,6 +22,7 @@ mod error;
 mod escape;
 mod expire;
 mod holdings;
+mod keyring;
 mod keyspace;
 mod list;
 mod objects;
@@ -57,6 +58,8 @@ pub use error::TableError;
 pub(crate) use escape::fuzz_row_key;
 pub(crate) use expire::VersionRow;
 pub(crate) use holdings::{Holding, HoldingPage, PageLimit, RowPlace, Waiting, Which};
+pub use keyring::NamedKey;
+pub(crate) use keyring::{KeyState, Keyring, is_key_name};
 pub(crate) use list::{ListPage, ListQuery, UploadQuery};
 pub(crate) use objects::NewObject;
 pub(crate) use pending::Pending;
@@ -74,11 +77,12 @@ pub struct Tables {
     store: Arc<dyn Store>,
     master: MasterKey,
     credentials: Arc<access::Cache>,
+    keyring: Keyring,
 }
 
 impl Tables {
     pub fn new(store: Arc<dyn Store>, master: MasterKey) -> Self {
-        Self { store, master, credentials: Arc::default() }
+        Self { store, master, credentials: Arc::default(), keyring: Keyring::default() }
     }
 
     /// Makes sure that the store was written under this master key; the first time it takes the key as its own.

@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use md5::{Digest, Md5};
+use nodio_gateway::admin::{Reply, Request, call};
 
 use crate::common::{Answer, BUCKET, Call, Client, World, bytes};
 
@@ -34,6 +35,12 @@ fn keyed(call: Call, prefix: &str, key: u8) -> Call {
 
 async fn world() -> World {
     World::with(|config| config.kms_keys = vec!["one".into(), "two".into()]).await
+}
+
+async fn asked(world: &World, request: Request) -> Reply {
+    let reply = call(&world.data_folder(), &request).await.unwrap();
+    assert!(!matches!(reply, Reply::Refused { .. }));
+    reply
 }
 
 async fn ok(client: &Client, call: Call) -> Answer {
@@ -476,11 +483,36 @@ async fn a_default_that_makes_no_sense_is_refused() {
 }
 
 #[tokio::test]
-async fn what_a_removed_key_protects_cannot_be_read_until_it_is_back() {
+async fn what_a_disabled_key_protects_cannot_be_read_until_it_is_enabled() {
     let world = world().await;
     ok(&world.client, Call::put(&at("k"), "body").header(SSE, "aws:kms").header(KEY_ID, "two")).await;
-    let without = world.restart_with(|config| config.kms_keys = vec!["one".into()]).await;
-    assert_eq!(refused(&without.client, Call::get(&at("k"))).await, answers(400, "KMS.NotFoundException"));
-    let back = without.restart_with(|config| config.kms_keys.push("two".into())).await;
-    assert_eq!(ok(&back.client, Call::get(&at("k"))).await.text(), "body");
+    let disabled = answers(400, "KMS.DisabledException");
+    asked(&world, Request::EnableNamedKey { name: "two".into(), enabled: false }).await;
+    assert_eq!(refused(&world.client, Call::get(&at("k"))).await, disabled);
+    let put = Call::put(&at("other"), "body").header(SSE, "aws:kms").header(KEY_ID, "two");
+    assert_eq!(refused(&world.client, put).await, disabled);
+    let again = world.restart_with(|config| config.kms_keys.clear()).await;
+    assert_eq!(refused(&again.client, Call::get(&at("k"))).await, disabled, "a restart changes nothing");
+    asked(&again, Request::EnableNamedKey { name: "two".into(), enabled: true }).await;
+    assert_eq!(ok(&again.client, Call::get(&at("k"))).await.text(), "body");
+}
+
+#[tokio::test]
+async fn a_key_can_be_made_while_the_gateway_runs() {
+    let world = World::new().await;
+    let put = || Call::put(&at("k"), "body").header(SSE, "aws:kms").header(KEY_ID, "late");
+    assert_eq!(refused(&world.client, put()).await, answers(400, "KMS.NotFoundException"));
+    for _ in 0..2 {
+        asked(&world, Request::CreateNamedKey { name: "late".into() }).await;
+    }
+    ok(&world.client, put()).await;
+    let again = world.restart_with(|_| ()).await;
+    assert_eq!(ok(&again.client, Call::get(&at("k"))).await.text(), "body");
+    let Reply::NamedKeys { named_keys } = asked(&again, Request::ListNamedKeys).await else { panic!("no list") };
+    assert_eq!(named_keys.iter().map(|key| key.name.as_str()).collect::<Vec<_>>(), ["late"]);
+    for request in
+        [Request::CreateNamedKey { name: "aws/s3".into() }, Request::EnableNamedKey { name: "never".into(), enabled: false }]
+    {
+        assert!(matches!(call(&again.data_folder(), &request).await, Ok(Reply::Refused { .. })));
+    }
 }

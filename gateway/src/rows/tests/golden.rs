@@ -182,6 +182,12 @@ fn master_keys() {
 }
 
 #[test]
+fn named_keys() {
+    let row = NamedKeyRow { name: "archive".to_owned(), created: 1_700_000_000_000, disabled: Some(1_700_000_000_001) };
+    opens(&row, "01076172636869766580d095ffbc310181d095ffbc31");
+}
+
+#[test]
 fn what_is_decided_about_others() {
     opens(&PolicyText { json: "{}".to_owned() }, "01027b7d");
     opens(&ObjectOwnership::BucketOwnerEnforced, "0102");

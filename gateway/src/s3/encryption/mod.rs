@@ -4,7 +4,7 @@
 //!   headers ─► Asked ─┬─ nothing: the bucket's default          stored Sse + the customer's key ─► Sealing (403, 400: no)
 //!                     └─► Sealing: keys to wrap under, Sse to store, Shown to answer
 //! ```
-//! Promises: a customer's key is never stored and nothing of its object opens without it; a named key that is no longer configured opens
+//! Promises: a customer's key is never stored and nothing of its object opens without it; a named key that is disabled opens
 //! nothing; what a request says of encryption is done or refused.
 //!
 //! Source: "Protecting data with server-side encryption" in the S3 User Guide and the API pages of the operations.
