@@ -31,7 +31,7 @@ fn metadata() -> Metadata {
     let host = rustc.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
     let options = ["--filter-platform".to_owned(), host.to_owned(), "--offline".to_owned()];
     MetadataCommand::new()
-        .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
+        .manifest_path(format!("{}/Cargo.toml", std::env::var("CARGO_MANIFEST_DIR").unwrap()))
         .other_options(options)
         .exec()
         .unwrap()

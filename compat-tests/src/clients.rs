@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use nodio_xtask::clients as installed;
 
 use crate::process::{Captured, run_captured};
@@ -83,7 +83,9 @@ impl Python {
     }
 
     pub fn run(&self, script: &str, words: &[&str]) -> Result<String> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(script);
+        // Asked for when it runs: one target folder may serve several checkouts.
+        let root = std::env::var("CARGO_MANIFEST_DIR").context("not run by cargo")?;
+        let script = Path::new(&root).join("clients").join(script);
         let mut command = self.access.command(&self.program);
         command.env("PYTHONDONTWRITEBYTECODE", "1").arg(script).args(words);
         run_captured(&mut command, PATIENCE)?.ok()

@@ -5,8 +5,13 @@ use std::path::{Path, PathBuf};
 
 use nodio_gateway::fuzz::DOORS;
 
+/// Asked for when it runs: one target folder may serve several checkouts.
+fn fuzz_folder() -> PathBuf {
+    Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../fuzz")
+}
+
 fn seeds(name: &str) -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds").join(name);
+    let folder = fuzz_folder().join("seeds").join(name);
     let mut found: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     found.sort();
     found
@@ -34,7 +39,7 @@ fn every_door_holds_on_its_seeds_and_what_is_near_them() {
 
 #[test]
 fn there_is_a_target_for_every_door_and_a_door_for_every_target() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz");
+    let root = fuzz_folder();
     let manifest = std::fs::read_to_string(root.join("Cargo.toml")).unwrap();
     for (name, _) in DOORS {
         assert!(manifest.contains(&format!("name = \"{name}\"")) && root.join(format!("targets/{name}.rs")).exists(), "{name}");

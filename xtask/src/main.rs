@@ -1,13 +1,12 @@
 //! `cargo xtask`: the project's chores.
 
-use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Result, bail};
 use nodio_xtask::clients;
 use nodio_xtask::growth::Growth;
 use nodio_xtask::operations;
-use nodio_xtask::run::{find_on_path, run};
+use nodio_xtask::run::{find_on_path, root, run};
 
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
@@ -31,7 +30,7 @@ fn main() -> ExitCode {
         ["fmt"] => run(cargo().args(["fmt", "--all"])),
         ["clippy"] => clippy(),
         ["clients"] => install_clients(),
-        ["operations"] => operations::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").as_path()),
+        ["operations"] => operations::write(&root()),
         ["growth", options @ ..] => match Growth::parse(options) {
             Some(growth) => growth.run(cargo()),
             None => return usage(),

@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn the_readme_has_the_table() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let root = crate::run::root();
         let now = fs::read_to_string(root.join("README.md")).expect("a README");
         assert!(readme(&root).expect("a table") == now, "the table is old: run `cargo xtask operations`");
     }

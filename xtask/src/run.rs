@@ -6,6 +6,11 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+/// The checkout. Asked for when it runs: one target folder may serve several checkouts.
+pub fn root() -> PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default().join("..")
+}
+
 /// Runs `command` with this process's own output; an error names the whole line.
 pub fn run(command: &mut Command) -> Result<()> {
     let line = describe(command);
