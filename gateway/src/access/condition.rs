@@ -20,6 +20,11 @@ impl Context {
         self.0.entry(key.to_ascii_lowercase()).or_default().push(value.into());
     }
 
+    /// Instead of what there may be under this key.
+    pub(crate) fn set(&mut self, key: &str, value: impl Into<String>) {
+        self.0.insert(key.to_ascii_lowercase(), vec![value.into()]);
+    }
+
     fn values(&self, key: &str) -> &[String] {
         self.0.get(key).map_or(&[], Vec::as_slice)
     }

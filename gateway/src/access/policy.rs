@@ -221,6 +221,8 @@ fn people(value: &Value) -> Result<Vec<String>, BadPolicy> {
                 match kind.as_str() {
                     "AWS" if named.iter().all(|one| one == "*" || is_person(one)) => people.extend(named),
                     "CanonicalUser" => people.extend(named),
+                    // No service of Amazon's calls here, so these are nobody.
+                    "Service" if named.iter().all(|one| is_service(one)) => {}
                     _ => return Err(invalid),
                 }
             }
@@ -228,6 +230,12 @@ fn people(value: &Value) -> Result<Vec<String>, BadPolicy> {
         }
         _ => Err(invalid),
     }
+}
+
+/// A name such as `logging.s3.amazonaws.com`.
+fn is_service(text: &str) -> bool {
+    let label = |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    text.contains('.') && text.split('.').all(label)
 }
 
 /// An ARN of a user or of an account's root, or an account's id by itself.

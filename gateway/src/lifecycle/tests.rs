@@ -45,10 +45,12 @@ const CURRENT: Place = Place::Current { alone: true };
 
 #[test]
 fn days_end_at_the_next_midnight() {
-    for (from, days, end) in [(10_000, 1, 11_000), (10_001, 1, 12_000), (10_999, 2, 13_000), (0, 1, 1_000)] {
-        assert_eq!(clock().after(from, days), end, "{from} {days}");
+    const DAY: UnixMs = 86_400_000;
+    for (from, days, end) in [(10 * DAY, 1, 11 * DAY), (10 * DAY + 1, 1, 12 * DAY), (11 * DAY - 1, 2, 13 * DAY), (0, 1, DAY)] {
+        assert_eq!(Clock::REAL.after(from, days), end, "{from} {days}");
     }
-    assert_eq!(clock().after(UnixMs::MAX, u32::MAX), UnixMs::MAX);
+    assert_eq!(Clock::REAL.after(UnixMs::MAX, u32::MAX) % DAY, UnixMs::MAX % DAY);
+    assert_eq!(clock().after(10_001, 1), 11_001, "short days have no midnights");
 }
 
 #[test]

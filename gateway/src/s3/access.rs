@@ -64,8 +64,8 @@ impl Access {
             Need::Bucket(action) => judge.must(&bucket, &rules, action, None, None)?,
             Need::Object(action) => {
                 let row = self.object_for(&judge, &bucket, &rules, action, key, asked.version).await;
-                let row = row.map_err(|error| judge.missing(&bucket, &rules, action, error))?;
-                if !judge.sees_marker(&bucket, &rules, action, row.as_ref()) {
+                let row = row.map_err(|error| judge.missing(&bucket, &rules, action, key, error))?;
+                if !judge.sees_marker(&bucket, &rules, action, key, row.as_ref()) {
                     judge.must(&bucket, &rules, action, Some(key), row.as_ref())?;
                 }
                 if judge.bypasses_retention {
@@ -154,6 +154,10 @@ impl S3Access for Access {
         let bucket = cx.s3_path().get_bucket_name().map(str::to_owned);
         let key = cx.s3_path().get_object_key().unwrap_or_default().to_owned();
         if let Need::Signature(action) = need {
+            // Whoever doesn't sign owns no bucket: the list is empty, and no secret.
+            if action == Action::ListAllMyBuckets && !judge.caller.signed {
+                return Ok(());
+            }
             judge.signature(action, bucket.as_deref().unwrap_or("*"))?;
             cx.extensions_mut().insert(judge);
             return Ok(());

@@ -87,7 +87,7 @@ fn parse_md5(text: &[u8]) -> S3Result<[u8; 16]> {
 }
 
 pub(crate) fn parse(kind: ChecksumKind, text: &str) -> S3Result<Checksum> {
-    let invalid = || fail(S3ErrorCode::InvalidRequest, format!("Value for {} header is invalid.", header_name(kind)));
+    let invalid = || fail(S3ErrorCode::BadDigest, format!("Value for {} header is invalid.", header_name(kind)));
     Checksum::from_base64(kind, text).ok_or_else(invalid)
 }
 
@@ -191,7 +191,7 @@ mod tests {
         );
         let two = [("x-amz-checksum-crc32", "AAAAAA=="), ("x-amz-checksum-crc32c", "AAAAAA==")];
         assert_eq!(read(&two), Err("InvalidRequest".into()));
-        assert_eq!(read(&[("x-amz-checksum-sha1", "AAAAAA==")]), Err("InvalidRequest".into()));
+        assert_eq!(read(&[("x-amz-checksum-sha1", "AAAAAA==")]), Err("BadDigest".into()));
         assert_eq!(read(&[("content-md5", "AAAA")]), Err("InvalidDigest".into()));
         assert_eq!(read(&[("x-amz-sdk-checksum-algorithm", "CRC32")]), Err("InvalidRequest".into()));
         assert_eq!(read(&[("x-amz-sdk-checksum-algorithm", "MD4")]), Err("InvalidRequest".into()));

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use nodio_meta::StoreError;
 use nodio_wire::fleet::FleetError;
 use s3s::{S3Error, S3ErrorCode};
@@ -15,6 +15,9 @@ use crate::pipeline::{BodyError, ReadError, WriteError};
 use crate::tables::TableError;
 
 /// An error with S3's code; a code that s3s doesn't know has status 400.
+/// Of an answer, whether a delete marker is what was found.
+pub(crate) const DELETE_MARKER: HeaderName = HeaderName::from_static("x-amz-delete-marker");
+
 pub(crate) fn fail(code: S3ErrorCode, message: impl Into<Cow<'static, str>>) -> S3Error {
     let known = code.status_code().is_some();
     let mut error = S3Error::with_message(code, message);
@@ -71,8 +74,11 @@ pub(crate) fn malformed_xml() -> S3Error {
     fail(S3ErrorCode::MalformedXML, "The XML you provided was not well-formed or did not validate against our published schema")
 }
 
+/// No delete marker hides it, either: who found one says so instead.
 pub(crate) fn no_such_key() -> S3Error {
-    fail(S3ErrorCode::NoSuchKey, "The specified key does not exist.")
+    let mut error = fail(S3ErrorCode::NoSuchKey, "The specified key does not exist.");
+    error.set_headers(HeaderMap::from_iter([(DELETE_MARKER, HeaderValue::from_static("false"))]));
+    error
 }
 
 pub(crate) fn no_such_upload() -> S3Error {
@@ -147,6 +153,8 @@ impl From<TableError> for S3Error {
             TableError::BadAccessKey(_)
             | TableError::AccessKeyTaken
             | TableError::NoSuchAccessKey
+            | TableError::BadKeyName
+            | TableError::NoSuchNamedKey
             | TableError::OtherMasterKey
             | TableError::Malformed(_)
             | TableError::Store(StoreError::Failed(_))

@@ -71,8 +71,9 @@ fn content_headers(headers: &HeaderMap) -> S3Result<ContentHeaders> {
 
 /// `aws-chunked` says how the request travels, not what the object is.
 fn without_aws_chunked(text: &str) -> Option<String> {
-    let kept: Vec<&str> = text.split(',').map(str::trim).filter(|token| !token.eq_ignore_ascii_case("aws-chunked")).collect();
-    let kept = kept.join(",");
+    let travels = |token: &&str| token.trim().eq_ignore_ascii_case("aws-chunked");
+    let kept: Vec<&str> = text.split(',').filter(|token| !travels(token)).collect();
+    let kept = kept.join(",").trim().to_owned();
     (!kept.is_empty()).then_some(kept)
 }
 

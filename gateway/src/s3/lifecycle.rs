@@ -76,44 +76,60 @@ fn of_prefix(form: FilterForm, prefix: Option<&String>) -> S3Result<RuleFilter> 
     Ok(RuleFilter { form, prefix: prefix.cloned(), tags: Vec::new(), larger_than: None, smaller_than: None })
 }
 
-/// One condition, or several within `And`. A prefix that is empty says nothing, and may stand beside another.
+/// Conditions by themselves, within `And`, or both: all must hold. S3 takes several in `And` only.
 fn filter(given: &LifecycleRuleFilter) -> S3Result<RuleFilter> {
-    let prefix = given.prefix.as_ref().is_some_and(|prefix| !prefix.is_empty());
-    let (larger, smaller) = (given.object_size_greater_than, given.object_size_less_than);
-    let conditions = [given.and.is_some(), prefix, given.tag.is_some(), larger.is_some(), smaller.is_some()];
-    if conditions.into_iter().filter(|given| *given).count() > 1 {
-        return Err(malformed_xml());
-    }
+    let tag = given.tag.iter();
+    let sizes = (given.object_size_greater_than, given.object_size_less_than);
     match &given.and {
-        None => Ok(RuleFilter {
-            tags: tags(given.tag.as_slice())?,
-            larger_than: larger.map(bytes).transpose()?,
-            smaller_than: smaller.map(bytes).transpose()?,
-            ..of_prefix(FilterForm::Filter, given.prefix.as_ref())?
-        }),
-        Some(and) => of_and(and),
+        None => of_conditions(FilterForm::Filter, given.prefix.as_ref(), tag, sizes),
+        Some(and) if is_empty(and) => Err(malformed_xml()),
+        Some(and) => {
+            let prefix = narrower(given.prefix.as_ref(), and.prefix.as_ref())?;
+            let larger = sizes.0.max(and.object_size_greater_than);
+            let smaller = [sizes.1, and.object_size_less_than].into_iter().flatten().min();
+            of_conditions(FilterForm::And, prefix, and.tags.iter().flatten().chain(tag), (larger, smaller))
+        }
     }
 }
 
-fn of_and(and: &LifecycleRuleAndOperator) -> S3Result<RuleFilter> {
+fn is_empty(and: &LifecycleRuleAndOperator) -> bool {
+    let tags = and.tags.as_ref().is_some_and(|tags| !tags.is_empty());
+    and.prefix.is_none() && !tags && and.object_size_greater_than.is_none() && and.object_size_less_than.is_none()
+}
+
+/// Of two prefixes the one that implies the other.
+fn narrower<'a>(one: Option<&'a String>, other: Option<&'a String>) -> S3Result<Option<&'a String>> {
+    match (one, other) {
+        (Some(one), Some(other)) if one.starts_with(other.as_str()) => Ok(Some(one)),
+        (Some(one), Some(other)) if other.starts_with(one.as_str()) => Ok(Some(other)),
+        (Some(_), Some(_)) => Err(malformed_xml()),
+        (one, other) => Ok(one.or(other)),
+    }
+}
+
+fn of_conditions<'a>(
+    form: FilterForm,
+    prefix: Option<&String>,
+    tagged: impl Iterator<Item = &'a Tag>,
+    (larger, smaller): (Option<i64>, Option<i64>),
+) -> S3Result<RuleFilter> {
     let read = RuleFilter {
-        tags: tags(and.tags.as_deref().unwrap_or_default())?,
-        larger_than: and.object_size_greater_than.map(bytes).transpose()?,
-        smaller_than: and.object_size_less_than.map(bytes).transpose()?,
-        ..of_prefix(FilterForm::And, and.prefix.as_ref())?
+        tags: tags(tagged)?,
+        larger_than: larger.map(bytes).transpose()?,
+        smaller_than: smaller.map(bytes).transpose()?,
+        ..of_prefix(form, prefix)?
     };
     match (read.larger_than, read.smaller_than) {
         (Some(larger), Some(smaller)) if larger >= smaller => {
             Err(invalid_request("'ObjectSizeLessThan' has to be a value greater than 'ObjectSizeGreaterThan'."))
         }
-        (None, None) if read.prefix.is_none() && read.tags.is_empty() => Err(malformed_xml()),
         _ => Ok(read),
     }
 }
 
-fn tags(given: &[Tag]) -> S3Result<Vec<(String, String)>> {
+fn tags<'a>(given: impl Iterator<Item = &'a Tag>) -> S3Result<Vec<(String, String)>> {
     let pair = |tag: &Tag| Some((tag.key.clone().filter(|key| !key.is_empty())?, tag.value.clone()?));
-    let pairs: Vec<(String, String)> = given.iter().map(pair).collect::<Option<_>>().ok_or_else(malformed_xml)?;
+    let pairs: Vec<(String, String)> = given.map(pair).collect::<Option<_>>().ok_or_else(malformed_xml)?;
     let mut keys = HashSet::new();
     if !pairs.iter().all(|(key, _)| keys.insert(key.as_str())) {
         return Err(invalid_request("Duplicate Tag Keys are not allowed."));

@@ -26,8 +26,11 @@ pub(crate) fn of_document(document: Tagging, most: usize) -> S3Result<Tags> {
     checked(pairs.collect(), most)
 }
 
+/// By key, as S3 answers them.
 pub(crate) fn shown(tags: &[(String, String)]) -> Vec<Tag> {
-    tags.iter().map(|(key, value)| Tag { key: Some(key.clone()), value: Some(value.clone()) }).collect()
+    let mut tags: Vec<_> = tags.iter().collect();
+    tags.sort();
+    tags.into_iter().map(|(key, value)| Tag { key: Some(key.clone()), value: Some(value.clone()) }).collect()
 }
 
 fn checked(tags: Tags, most: usize) -> S3Result<Tags> {

@@ -27,7 +27,7 @@ pub(crate) struct NewBucket {
 }
 
 /// Buckets by name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct BucketPage {
     pub(crate) buckets: Vec<BucketRow>,
     /// Where to go on, if there are more.
@@ -89,7 +89,7 @@ impl Tables {
         if let Some(after) = after {
             range = range.starting_after(keyspace::bucket(after));
         }
-        let mut page = BucketPage { buckets: Vec::new(), next: None };
+        let mut page = BucketPage::default();
         loop {
             let rows = self.store.scan(range.clone(), SCAN_ROWS, Direction::Ascending).await?;
             for row in &rows {

@@ -26,18 +26,16 @@ pub(crate) struct Deletion {
 }
 
 impl Deletion {
-    /// Decides against what is there. A delete marker has no tag and no bytes.
-    fn check(&self, there: Option<&ObjectRow>) -> Result<(), TableError> {
+    fn is_conditional(&self) -> bool {
         let any = Self { past_governance: self.past_governance, ..Self::default() };
-        if *self == any {
-            return Ok(());
-        }
-        let there = there.ok_or(TableError::NoSuchKey)?;
+        *self != any
+    }
+
+    /// Decides against what is there. A delete marker has no bytes, and of tags only any.
+    fn check(&self, there: &ObjectRow) -> Result<(), TableError> {
         let live = there.live();
-        if self.if_match.is_some() && live.is_none() {
-            return Err(TableError::NoSuchKey);
-        }
-        let tag = self.if_match.as_ref().is_none_or(|wanted| live.is_some_and(|live| wanted.holds(&live.etag)));
+        let holds = |wanted: &ETagMatch| live.map_or(*wanted == ETagMatch::Any, |live| wanted.holds(&live.etag));
+        let tag = self.if_match.as_ref().is_none_or(holds);
         let second = self.if_modified_s.is_none_or(|second| second == there.modified / 1000);
         let size = self.if_size.is_none_or(|size| size == live.map_or(0, |live| live.size));
         let write = self.if_write.is_none_or(|uid| uid == there.uid);
@@ -55,13 +53,19 @@ pub(crate) struct Deleted {
     pub(crate) version: Option<VersionId>,
 }
 
+impl Deleted {
+    fn nothing(version: Option<VersionId>) -> Self {
+        Self { existed: false, delete_marker: false, version }
+    }
+}
+
 impl Tables {
-    /// Deletes the object, puts a delete marker on it (versioned), or removes the version named. Nothing there is no error. Conditions
-    /// speak of the version named, else of the newest; a marker can be put on what is locked.
+    /// Deletes the object, puts a delete marker on it (versioned), or removes the version named. Nothing there is no error, and where
+    /// conditions speak of nothing, nothing is done. They speak of the version named, else of the newest; a marker can be put on what is
+    /// locked.
     ///
     /// # Errors
-    /// [`TableError::NoSuchBucket`]; [`TableError::ObjectLocked`] at the moment of the commit; [`TableError::PreconditionFailed`], or
-    /// [`TableError::NoSuchKey`] where conditions speak of nothing.
+    /// [`TableError::NoSuchBucket`]; [`TableError::ObjectLocked`] at the moment of the commit; [`TableError::PreconditionFailed`].
     pub(crate) async fn delete_object(
         &self,
         bucket: &BucketRow,
@@ -81,7 +85,11 @@ impl Tables {
     }
 
     async fn delete_by_marker(&self, slot: &Slot<'_>, deletion: &Deletion, now: UnixMs) -> Result<Outcome<Deleted>, TableError> {
-        deletion.check(slot.newest.as_ref().map(|newest| &newest.row))?;
+        match &slot.newest {
+            Some(newest) => deletion.check(&newest.row)?,
+            None if deletion.is_conditional() => return Ok(Outcome::Done(Deleted::nothing(None))),
+            None => {}
+        }
         let mut plan = Plan::default();
         let marker = ObjectRow {
             uid: ObjectUid::new(now),
@@ -103,10 +111,8 @@ impl Tables {
         now: UnixMs,
     ) -> Result<Outcome<Deleted>, TableError> {
         let old = self.version_in(slot, version.unwrap_or(VersionId::Null)).await?;
-        deletion.check(old.as_ref().map(|old| &old.row))?;
-        let Some(old) = old else {
-            return Ok(Outcome::Done(Deleted { existed: false, delete_marker: false, version }));
-        };
+        let Some(old) = old else { return Ok(Outcome::Done(Deleted::nothing(version))) };
+        deletion.check(&old.row)?;
         if old.row.live().is_some_and(|live| live.lock.holds(now, deletion.past_governance)) {
             return Err(TableError::ObjectLocked);
         }

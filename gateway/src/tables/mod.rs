@@ -49,7 +49,7 @@ use crate::rows::MasterRow;
 use plan::Plan;
 
 pub use access::{AccessKey, KeyInfo, NewKey};
-pub(crate) use buckets::NewBucket;
+pub(crate) use buckets::{BucketPage, NewBucket};
 pub(crate) use complete::{Completion, ListedPart};
 pub(crate) use condition::{ETagMatch, Precondition};
 pub(crate) use copy::{CopyKeys, CopySource};

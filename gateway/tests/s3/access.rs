@@ -122,7 +122,8 @@ async fn what_is_missing_is_told_only_to_who_may_list() {
     ok(&set_bucket_acl(owner, "public-read").await);
     assert_eq!(nobody(Call::get(&object("missing"))).await.error(), (404, "NoSuchKey".into()));
     assert_eq!(nobody(Call::head(&object("missing"))).await.status, 404);
-    denied(&nobody(Call::get("/")).await);
+    let none = nobody(Call::get("/")).await;
+    assert_eq!((none.status, none.all("Bucket").len()), (200, 0));
     denied(&nobody(Call::put("/new-bucket", "")).await);
 }
 
@@ -141,11 +142,11 @@ async fn acls_are_written_as_documents_and_headers_and_read_back() {
             [(&*me, "FULL_CONTROL"), (&*bens, "READ"), ("ben@example.org", "READ_ACP"), (ALL_USERS, "READ"), (USERS, "WRITE")];
         ok(&owner.send(Call::put(&format!("{target}?acl"), document(&me, &all))).await);
         let want = [
+            format!("{ALL_USERS} READ"),
+            format!("{USERS} WRITE"),
             format!("{me} FULL_CONTROL"),
             format!("{bens} READ"),
             format!("{bens} READ_ACP"),
-            format!("{ALL_USERS} READ"),
-            format!("{USERS} WRITE"),
         ];
         assert_eq!(grants(owner, &target).await, want);
         assert_eq!(grants(&ben, &target).await, want, "ben may read the list");
@@ -155,7 +156,7 @@ async fn acls_are_written_as_documents_and_headers_and_read_back() {
             .header("x-amz-grant-full-control", &format!("id=\"{bens}\", emailAddress=\"ben@example.org\""))
             .header("x-amz-grant-read", &format!("uri={USERS}"));
         ok(&owner.send(headers).await);
-        let want = [format!("{bens} FULL_CONTROL"), format!("{bens} FULL_CONTROL"), format!("{USERS} READ")];
+        let want = [format!("{USERS} READ"), format!("{bens} FULL_CONTROL"), format!("{bens} FULL_CONTROL")];
         assert_eq!(grants(&ben, &target).await, want);
         ok(&owner.send(Call::put(&format!("{target}?acl"), "").header("x-amz-acl", "private")).await);
         assert_eq!(grants(owner, &target).await, [format!("{me} FULL_CONTROL")]);
@@ -309,7 +310,7 @@ async fn who_writes_an_object_owns_it_unless_ownership_says_otherwise() {
     let done =
         format!("<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part></CompleteMultipartUpload>");
     ok(&ben.send(Call::post(&format!("{}?uploadId={id}", object("big")), done)).await);
-    assert_eq!(grants(&ben, &object("big")).await, [format!("{bens} FULL_CONTROL"), format!("{ALL_USERS} READ")]);
+    assert_eq!(grants(&ben, &object("big")).await, [format!("{ALL_USERS} READ"), format!("{bens} FULL_CONTROL")]);
     let begun = ben.send(Call::post(&format!("{}?uploads", object("big")), "")).await.one("UploadId").unwrap();
     ok(&ben.send(Call::delete(&format!("{}?uploadId={begun}", object("big")))).await);
 }
@@ -574,4 +575,56 @@ async fn a_policy_cannot_lock_out_the_bucket_owner() {
     ok(&owner.send(Call::get(&format!("{}?policy", bucket()))).await);
     ok(&owner.send(Call::delete(&format!("{}?policy", bucket()))).await);
     ok(&owner.send(Call::get(&bucket())).await);
+}
+
+/// A statement for everybody about the bucket and what is in it, under a condition.
+fn allow_if(action: &str, condition: &str) -> String {
+    format!(
+        r#"{{"Effect":"Allow","Principal":"*","Action":"{action}","Resource":["arn:aws:s3:::{BUCKET}","arn:aws:s3:::{BUCKET}/*"],
+            "Condition":{condition}}}"#
+    )
+}
+
+#[tokio::test]
+async fn listing_conditions_are_about_listings_alone() {
+    let world = World::new().await;
+    let (owner, ben) = (&world.client, world.user("ben", None).await);
+    put(owner, "private/k", "private").await;
+    ok(&policy(owner, &allow_if("s3:*", r#"{"StringLike":{"s3:prefix":"public/*"}}"#)).await);
+    ok(&ben.send(Call::get(&format!("{}?prefix=public/", bucket()))).await);
+    denied(&ben.send(Call::get(&format!("{}?prefix=private/", bucket()))).await);
+    for query in ["", "?prefix=public/", "?prefix=public/&delimiter=/&max-keys=1"] {
+        let at = object(&format!("private/k{query}"));
+        denied(&ben.send(Call::get(&at)).await);
+        denied(&ben.send(Call::put(&at, "x")).await);
+        denied(&ben.send(Call::delete(&at)).await);
+        assert_eq!(ben.send(Call::head(&at)).await.status, 403);
+    }
+    assert_eq!(owner.send(Call::get(&object("private/k"))).await.body, b"body");
+}
+
+#[tokio::test]
+async fn what_is_missing_is_told_to_who_could_list_its_key() {
+    let world = World::new().await;
+    let (owner, ben) = (&world.client, world.user("ben", None).await);
+    ok(&policy(owner, &allow_if("s3:ListBucket", r#"{"StringLike":{"s3:prefix":"public/*"}}"#)).await);
+    for (key, status) in [("public/k", 404), ("private/k", 403), ("private/k?prefix=public/", 403)] {
+        assert_eq!(ben.send(Call::head(&object(key))).await.status, status, "{key}");
+        assert_eq!(ben.send(Call::get(&object(key))).await.status, status, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn services_are_taken_as_principals_and_are_nobody() {
+    let world = World::new().await;
+    let (owner, ben) = (&world.client, world.user("ben", None).await);
+    put(owner, "k", "private").await;
+    let service = r#"{"Service":"logging.s3.amazonaws.com"}"#;
+    ok(&policy(owner, &allow(service, "s3:*", &format!("{BUCKET}/*"))).await);
+    denied(&ben.send(Call::get(&object("k"))).await);
+    denied(&owner.send_unsigned(Call::get(&object("k"))).await);
+    for odd in [r#"{"Service":"logging"}"#, r#"{"Service":"*"}"#, r#"{"Service":[]}"#, r#"{"Group":"a.b"}"#] {
+        let refused = policy(owner, &allow(odd, "s3:*", &format!("{BUCKET}/*"))).await;
+        assert_eq!(refused.error(), (400, "MalformedPolicy".into()), "{odd}");
+    }
 }

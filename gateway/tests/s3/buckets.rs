@@ -70,7 +70,7 @@ async fn a_bucket_is_its_owners_alone() {
 #[tokio::test]
 async fn bad_names_and_constraints_are_refused() {
     let world = World::new().await;
-    for name in ["ab", "UPPER", "has_underscore", "192.168.1.1", "xn--a", &"a".repeat(64)] {
+    for name in ["ab", "UPPER", "has_underscore", "192.168.1.1", "xn--a", "a.-b", "a-.b", &"a".repeat(64)] {
         assert_eq!(
             world.client.send(Call::put(&format!("/{name}"), "")).await.error(),
             (400, "InvalidBucketName".into()),

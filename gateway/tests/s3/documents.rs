@@ -16,6 +16,8 @@ async fn what_is_off_says_so() {
         assert!(answer.text().contains(element), "{}", answer.text());
         assert!(!answer.text().contains("Enabled"), "{}", answer.text());
     }
+    assert_eq!(world.client.send(Call::put(&format!("/{BUCKET}/k"), "body")).await.status, 200);
+    assert_eq!(world.client.send(Call::get(&format!("/{BUCKET}/k?torrent"))).await.error(), (404, "NoSuchKey".into()));
     for (target, code) in [("website", "NoSuchWebsiteConfiguration"), ("replication", "ReplicationConfigurationNotFoundError")] {
         let answer = world.client.send(Call::get(&format!("/{BUCKET}?{target}"))).await;
         assert_eq!(answer.error(), (404, code.into()), "{target}");

@@ -217,7 +217,7 @@ async fn checksums_in_a_form_are_held_to() {
     let plain = "x-amz-checksum-crc32";
     for (fields, status, code) in [
         (vec![(plain, "jNwWgQ==")], 400, "BadDigest"),
-        (vec![(plain, "jNwWgQ=")], 400, "InvalidRequest"),
+        (vec![(plain, "jNwWgQ=")], 400, "BadDigest"),
         (vec![("x-amz-checksum-algorithm", "CRC32")], 400, "InvalidRequest"),
         (vec![("x-amz-checksum-algorithm", "CRC32"), (plain, "jNwWgw==")], 204, ""),
         (vec![(plain, "jNwWgw==")], 204, ""),

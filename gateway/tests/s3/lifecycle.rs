@@ -70,6 +70,22 @@ async fn rules_come_back_as_they_were_written_until_they_are_deleted() {
 }
 
 #[tokio::test]
+async fn conditions_of_a_filter_all_count_wherever_they_stand() {
+    let world = World::new().await;
+    let (tag, other) = ("<Tag><Key>k</Key><Value>v</Value></Tag>", "<Tag><Key>l</Key><Value>w</Value></Tag>");
+    let loose = format!("<Filter><Prefix>a/</Prefix>{tag}<ObjectSizeGreaterThan>5</ObjectSizeGreaterThan></Filter>");
+    assert_eq!(set(&world, &[&rule("r", &loose, ONE_DAY)]).await.status, 200);
+    let shown = world.client.send(Call::get(&target())).await;
+    assert_eq!((shown.all("Key"), shown.all("Prefix"), shown.all("And").len()), (vec!["k".into()], vec!["a/".into()], 0));
+    let and = format!("<And><Prefix>a/b</Prefix>{other}<ObjectSizeGreaterThan>3</ObjectSizeGreaterThan></And>");
+    let beside = format!("<Filter><Prefix>a/</Prefix>{tag}<ObjectSizeGreaterThan>5</ObjectSizeGreaterThan>{and}</Filter>");
+    assert_eq!(set(&world, &[&rule("r", &beside, ONE_DAY)]).await.status, 200);
+    let shown = world.client.send(Call::get(&target())).await;
+    assert_eq!((shown.all("Key"), shown.all("Prefix")), (vec!["l".into(), "k".into()], vec!["a/b".into()]));
+    assert_eq!(shown.all("ObjectSizeGreaterThan"), ["5"]);
+}
+
+#[tokio::test]
 async fn rules_without_an_id_get_one() {
     let world = World::new().await;
     let unnamed = rule("", ALL, ONE_DAY).replace("<ID></ID>", "");
@@ -89,7 +105,6 @@ async fn rules_that_cannot_be_are_refused_and_change_nothing() {
     let abort = "<AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload>";
     let noncurrent = |text: &str| rule("r", ALL, &format!("<NoncurrentVersionExpiration>{text}</NoncurrentVersionExpiration>"));
     let glacier = |when: &str| rule("r", ALL, &format!("<Transition>{when}<StorageClass>GLACIER</StorageClass></Transition>"));
-    let both = format!("<Prefix>a</Prefix>{tag}");
     for (rule, status, code) in [
         (rule(&"i".repeat(256), ALL, ONE_DAY), 400, "InvalidArgument"),
         (rule("r", ALL, ONE_DAY).replace("Enabled", "enabled"), 400, "MalformedXML"),
@@ -107,7 +122,7 @@ async fn rules_that_cannot_be_are_refused_and_change_nothing() {
         (expiration("<Date>20270101</Date>"), 400, "MalformedXML"),
         (noncurrent("<NoncurrentDays>0</NoncurrentDays>"), 400, "InvalidArgument"),
         (noncurrent("<NewerNoncurrentVersions>1</NewerNoncurrentVersions>"), 400, "MalformedXML"),
-        (filter(&both, ONE_DAY), 400, "MalformedXML"),
+        (filter("<Prefix>a/</Prefix><And><Prefix>b</Prefix></And>", ONE_DAY), 400, "MalformedXML"),
         (filter("<And></And>", ONE_DAY), 400, "MalformedXML"),
         (filter(&format!("<And>{tag}{tag}</And>"), ONE_DAY), 400, "InvalidRequest"),
         (filter(tag, marker), 400, "InvalidRequest"),

@@ -100,8 +100,8 @@ async fn what_is_not_built_is_refused_rather_than_ignored() {
         let answer = world.client.send(Call::put(&format!("/{BUCKET}/k"), "x").header(name, value)).await;
         assert_eq!(answer.error(), (501, "NotImplemented".into()), "{name}");
     }
-    let torrent = world.client.send(Call::get(&format!("/{BUCKET}/k?torrent"))).await;
-    assert_eq!(torrent.error(), (501, "NotImplemented".into()));
+    let analytics = world.client.send(Call::get(&format!("/{BUCKET}?analytics&id=x"))).await;
+    assert_eq!(analytics.error(), (501, "NotImplemented".into()));
     assert!(world.keys().await.is_empty());
 }
 

@@ -101,6 +101,9 @@ async fn the_parameters_of_v2() {
     assert_eq!(capped.one("MaxKeys").as_deref(), Some("1000"));
     let encoded = world.client.send(list("encoding-type=url&prefix=b")).await;
     assert_eq!(encoded.all("Key"), ["b%20b", "b%2Bb"]);
+    let begun = world.client.send(list("continuation-token=&max-keys=1000")).await;
+    assert_eq!((begun.status, begun.one("IsTruncated").as_deref()), (200, Some("false")));
+    assert_eq!(begun.all("Key").len(), world.client.send(list("")).await.all("Key").len());
     let owned = world.client.send(list("fetch-owner=true&max-keys=1")).await;
     assert_eq!(owned.one("DisplayName").as_deref(), Some("ann"));
     assert_eq!(world.client.send(list("max-keys=1")).await.one("Owner"), None);

@@ -50,7 +50,7 @@ async fn an_objects_tags_are_set_read_and_taken_off() {
 async fn tags_come_with_every_way_to_write() {
     let world = World::new().await;
     let client = &world.client;
-    assert_eq!(put(client, "put", "a=1&b=x%20y").await.status, 200);
+    assert_eq!(put(client, "put", "b=x%20y&a=1").await.status, 200);
     assert_eq!(tags(client, "put").await, ["a=1", "b=x y"]);
 
     let copy = |to: &str, tags: &str, directive: &str| {

@@ -103,7 +103,9 @@ async fn what_was_there_before_is_the_null_version() {
     let kept = put(client, "k", "kept").await;
     assert_eq!(get(client, "k", "null").await.text(), "before");
     assert_eq!(set(client, SUSPENDED).await.status, 200);
-    assert_eq!(put(client, "k", "after").await, "null");
+    let after = client.send(Call::put(&format!("/{BUCKET}/k"), "after")).await;
+    assert_eq!((after.status, after.header("x-amz-version-id")), (200, None));
+    assert_eq!(client.send(Call::head(&format!("/{BUCKET}/k"))).await.header("x-amz-version-id"), Some("null"));
     assert_eq!((get(client, "k", "null").await.text(), get(client, "k", &kept).await.text()), ("after".into(), "kept".into()));
     let marker = client.send(Call::delete(&format!("/{BUCKET}/k"))).await;
     assert_eq!(marker.header("x-amz-version-id"), Some("null"));
@@ -196,13 +198,20 @@ async fn versions_are_deleted_many_at_once_and_under_conditions() {
         (412, "PreconditionFailed".into()),
         "it speaks of the version named"
     );
-    assert_eq!(client.send(delete(&one, &etag("one"))).await.status, 204);
+    for _ in 0..2 {
+        assert_eq!(client.send(delete(&one, &etag("one"))).await.status, 204);
+    }
+    let never = client.send(Call::delete(&format!("/{BUCKET}/never")).header("if-match", "*")).await;
+    assert_eq!((never.status, never.header("x-amz-delete-marker")), (204, None), "no marker for what never was");
     let body = format!("<Delete><Object><Key>k</Key><VersionId>{two}</VersionId></Object><Object><Key>k</Key></Object></Delete>");
     let done = client.send(Call::post(&format!("/{BUCKET}?delete"), body)).await;
     assert_eq!((done.status, done.all("Key")), (200, vec!["k".into(), "k".into()]));
     assert_eq!(done.all("DeleteMarker"), ["true"]);
     let left = list(client, "").await;
     assert_eq!(left.all("VersionId"), done.all("DeleteMarkerVersionId"), "a marker alone is left");
+    let again = |etag: &str| Call::delete(&format!("/{BUCKET}/k")).header("if-match", etag);
+    assert_eq!(client.send(again(&etag("two"))).await.error(), (412, "PreconditionFailed".into()), "a marker has no tag");
+    assert_eq!(client.send(again("*")).await.status, 204);
 }
 
 fn md5(body: &str) -> [u8; 16] {

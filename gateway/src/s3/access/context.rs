@@ -38,8 +38,7 @@ const UNDER_ANOTHER: [(&str, &str); 5] = [
     ("x-amz-object-lock-legal-hold", "s3:object-lock-legal-hold"),
     ("x-amz-object-lock-retain-until-date", "s3:object-lock-retain-until-date"),
 ];
-const OF_QUERY: [(&str, &str); 4] =
-    [("prefix", "s3:prefix"), ("delimiter", "s3:delimiter"), ("max-keys", "s3:max-keys"), ("versionId", "s3:versionid")];
+const OF_LISTING: [(&str, &str); 3] = [("prefix", "s3:prefix"), ("delimiter", "s3:delimiter"), ("max-keys", "s3:max-keys")];
 
 /// What is asked for and how.
 pub(super) fn of_request(headers: &HeaderMap, uri: &Uri, peer: Option<SocketAddr>, user: Option<&UserRow>) -> Context {
@@ -52,9 +51,7 @@ pub(super) fn of_request(headers: &HeaderMap, uri: &Uri, peer: Option<SocketAddr
     }
     let pairs = query::pairs(uri.query().unwrap_or_default()).unwrap_or_default();
     let of_query = |name: &str| pairs.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str());
-    for (name, key) in OF_QUERY {
-        add(&mut context, key, of_query(name));
-    }
+    add(&mut context, "s3:versionid", of_query("versionId"));
     if let Some(tags) = text(headers, "x-amz-tagging").and_then(query::pairs) {
         for (key, value) in tags {
             context.add(&format!("s3:requestobjecttag/{key}"), value);
@@ -75,6 +72,14 @@ pub(super) fn of_request(headers: &HeaderMap, uri: &Uri, peer: Option<SocketAddr
     context.add("aws:currenttime", seconds.to_string());
     context.add("aws:securetransport", "false");
     context
+}
+
+/// What a listing is asked for. In another operation's query the same words mean nothing, so there no condition must see them.
+pub(super) fn add_listing(context: &mut Context, uri: &Uri) {
+    let pairs = query::pairs(uri.query().unwrap_or_default()).unwrap_or_default();
+    for (name, key) in OF_LISTING {
+        add(context, key, pairs.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str()));
+    }
 }
 
 /// The tags of the object asked for.

@@ -8,7 +8,7 @@ use nodio_host::serve::ConnectInfo;
 use s3s::access::S3AccessContext;
 use s3s::{S3Error, S3Result};
 
-use super::{Caller, Original, context, denied};
+use super::{Caller, Original, context, denied, needs};
 use crate::access::{Action, Asked, Bucket, Context, Object, Policy, Who, is_allowed};
 use crate::names::{ObjectKey, UserId};
 use crate::rows::{Acl, BucketRow, ObjectOwnership, ObjectRow, PolicyText, PublicAccessBlock};
@@ -64,6 +64,8 @@ impl Rules {
 pub(crate) struct Judge {
     pub(super) caller: Caller,
     pub(crate) bypasses_retention: bool,
+    /// The request is a listing: its prefix is one.
+    lists: bool,
     request: Arc<(HeaderMap, Uri, Option<SocketAddr>)>,
 }
 
@@ -75,7 +77,8 @@ impl Judge {
         let headers = original.map_or_else(|| cx.headers().clone(), |original| (*original).clone());
         let bypass = headers.get("x-amz-bypass-governance-retention");
         let bypasses_retention = bypass.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"));
-        Ok(Self { caller, bypasses_retention, request: Arc::new((headers, cx.uri().clone(), peer)) })
+        let lists = needs::is_listing(cx.s3_op().name());
+        Ok(Self { caller, bypasses_retention, lists, request: Arc::new((headers, cx.uri().clone(), peer)) })
     }
 
     pub(super) fn owns(&self, bucket: &BucketRow) -> bool {
@@ -100,6 +103,9 @@ impl Judge {
     fn context(&self, row: Option<&ObjectRow>) -> Context {
         let (headers, uri, peer) = &*self.request;
         let mut context = context::of_request(headers, uri, *peer, self.caller.signed.then_some(&*self.caller.user));
+        if self.lists {
+            context::add_listing(&mut context, uri);
+        }
         row.into_iter().for_each(|row| context::add_object(&mut context, row));
         context
     }
@@ -151,18 +157,31 @@ impl Judge {
         if self.may(bucket, rules, action, key, row) { Ok(()) } else { Err(denied()) }
     }
 
+    /// Whether the caller could learn from a listing whether there is this key.
+    fn may_list(&self, bucket: &BucketRow, rules: &Rules, key: &str) -> bool {
+        let mut context = self.context(None);
+        context.set("s3:prefix", key);
+        self.asked(bucket, rules, Action::ListBucket, None, None, &context, is_allowed)
+    }
+
     /// What is said of an object that isn't there: to learn that, one must be allowed to list.
-    pub(crate) fn missing(&self, bucket: &BucketRow, rules: &Rules, action: Action, error: TableError) -> S3Error {
-        let lists = self.may(bucket, rules, Action::ListBucket, None, None);
+    pub(crate) fn missing(&self, bucket: &BucketRow, rules: &Rules, action: Action, key: &str, error: TableError) -> S3Error {
         let reads = matches!(action, Action::GetObject | Action::GetObjectVersion);
         let is_missing = matches!(error, TableError::NoSuchKey | TableError::NoSuchVersion);
-        if is_missing && reads && !lists { denied() } else { error.into() }
+        if is_missing && reads && !self.may_list(bucket, rules, key) { denied() } else { error.into() }
     }
 
     /// That an object is deleted, whoever may list its bucket may be told.
-    pub(super) fn sees_marker(&self, bucket: &BucketRow, rules: &Rules, action: Action, row: Option<&ObjectRow>) -> bool {
+    pub(super) fn sees_marker(
+        &self,
+        bucket: &BucketRow,
+        rules: &Rules,
+        action: Action,
+        key: &str,
+        row: Option<&ObjectRow>,
+    ) -> bool {
         let reads = matches!(action, Action::GetObject | Action::GetObjectVersion);
-        reads && row.is_some_and(|row| row.live().is_none()) && self.may(bucket, rules, Action::ListBucket, None, None)
+        reads && row.is_some_and(|row| row.live().is_none()) && self.may_list(bucket, rules, key)
     }
 
     /// Whether a version of a key may be deleted.
@@ -179,7 +198,7 @@ impl Judge {
     pub(crate) fn must_read(&self, bucket: &BucketRow, key: &ObjectKey, versioned: bool, row: &ObjectRow) -> S3Result<()> {
         let action = if versioned { Action::GetObjectVersion } else { Action::GetObject };
         let rules = Rules::of(bucket);
-        if self.sees_marker(bucket, &rules, action, Some(row)) {
+        if self.sees_marker(bucket, &rules, action, key.as_str(), Some(row)) {
             return Ok(());
         }
         self.must(bucket, &rules, action, Some(key.as_str()), Some(row))

@@ -17,6 +17,11 @@ pub(super) enum Need {
     EachKey,
 }
 
+/// Whether `prefix`, `delimiter` and `max-keys` of a request to this operation are what policies mean by them.
+pub(super) fn is_listing(operation: &str) -> bool {
+    matches!(operation, "ListObjects" | "ListObjectsV2" | "ListObjectVersions" | "ListMultipartUploads")
+}
+
 /// Actions on a version that is named are actions of their own.
 pub(super) fn of(operation: &str, version_named: bool) -> Need {
     use Action as A;
@@ -66,6 +71,7 @@ pub(super) fn of(operation: &str, version_named: bool) -> Need {
         "PutPublicAccessBlock" | "DeletePublicAccessBlock" => Bucket(A::PutBucketPublicAccessBlock),
 
         "GetObject" | "HeadObject" => by_version(A::GetObject, A::GetObjectVersion),
+        "GetObjectTorrent" => Object(A::GetObject),
         "GetObjectAttributes" => by_version(A::GetObjectAttributes, A::GetObjectVersionAttributes),
         "GetObjectAcl" => by_version(A::GetObjectAcl, A::GetObjectVersionAcl),
         "PutObjectAcl" => by_version(A::PutObjectAcl, A::PutObjectVersionAcl),

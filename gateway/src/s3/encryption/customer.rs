@@ -109,7 +109,7 @@ fn invalid_key() -> S3Error {
 
 pub(super) fn wrong_key() -> S3Error {
     let message = "Requests specifying Server Side Encryption with Customer provided keys must provide the correct secret key.";
-    fail(S3ErrorCode::AccessDenied, message)
+    invalid_argument(message)
 }
 
 #[cfg(test)]
@@ -148,7 +148,6 @@ mod tests {
         let (md5, short_md5) = (BASE64.encode(Md5::digest([7; 32])), BASE64.encode(Md5::digest([7; 31])));
         let (aes, key, md5, short, short_md5) = (Some("AES256"), Some(&*key), Some(&*md5), Some(&*short), Some(&*short_md5));
         for of in [Of::New, Of::Stored, Of::CopySource] {
-            let wrong_length = if of == Of::New { "InvalidArgument" } else { "AccessDenied" };
             for (values, answer) in [
                 ([None, None, None], "none"),
                 ([aes, key, md5], "taken"),
@@ -162,7 +161,7 @@ mod tests {
                 ([aes, key, short_md5], "InvalidArgument"),
                 ([aes, key, Some("!")], "InvalidArgument"),
                 ([aes, Some("no base64"), md5], "InvalidArgument"),
-                ([aes, short, short_md5], wrong_length),
+                ([aes, short, short_md5], "InvalidArgument"),
             ] {
                 assert_eq!(read(of, values), answer, "{of:?}: {values:?}");
             }

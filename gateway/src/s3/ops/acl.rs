@@ -170,8 +170,11 @@ pub(super) async fn of_new_bucket<T>(
 async fn shown(api: &Api, owner_id: &UserId, acl: Option<&Acl>) -> S3Result<(Owner, Vec<ShownGrant>)> {
     let own = owner(&named(api, owner_id).await?);
     let alone = Acl { grants: vec![Grant { grantee: Grantee::User(owner_id.clone()), permission: Permission::FullControl }] };
+    // S3 names groups before users.
+    let (users, groups): (Vec<_>, Vec<_>) =
+        acl.unwrap_or(&alone).grants.iter().partition(|grant| matches!(grant.grantee, Grantee::User(_)));
     let mut grants = Vec::new();
-    for grant in &acl.unwrap_or(&alone).grants {
+    for grant in groups.into_iter().chain(users) {
         let grantee = match &grant.grantee {
             Grantee::User(id) => {
                 let user = owner(&named(api, id).await?);

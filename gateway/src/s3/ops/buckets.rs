@@ -12,13 +12,13 @@ use s3s::{S3ErrorCode, S3Request, S3Response, S3Result};
 
 use super::shape::{owner, timestamp};
 use super::{acl, sharing};
-use crate::names::{BucketName, UploadId};
+use crate::names::{BucketName, UploadId, UserId};
 use crate::rows::BucketRow;
 use crate::s3::Api;
 use crate::s3::access::caller;
 use crate::s3::error::{bucket_name, fail, invalid_argument};
 use crate::s3::limits::{BUCKETS_PAGE_MAX, UPLOADS_PAGE};
-use crate::tables::{ListQuery, NewBucket, TableError, UploadQuery};
+use crate::tables::{BucketPage, ListQuery, NewBucket, TableError, UploadQuery};
 
 /// The region whose constraint is the empty one.
 const CLASSIC_REGION: &str = "us-east-1";
@@ -32,7 +32,10 @@ pub(super) async fn list_buckets(api: &Api, request: S3Request<ListBucketsInput>
     }
     let after = input.continuation_token.as_deref().map(read_token).transpose()?;
     let prefix = input.prefix.clone().unwrap_or_default();
-    let page = api.tables.list_buckets(&caller.id, &prefix, after.as_ref(), limit as usize).await?;
+    let page = match caller.id == UserId::anonymous() {
+        true => BucketPage::default(),
+        false => api.tables.list_buckets(&caller.id, &prefix, after.as_ref(), limit as usize).await?,
+    };
     let elsewhere = input.bucket_region.as_deref().is_some_and(|region| region != &*api.region);
     let buckets = page.buckets.iter().filter(|_| !elsewhere).map(shown).collect();
     Ok(S3Response::new(ListBucketsOutput {
@@ -60,6 +63,12 @@ fn read_token(token: &str) -> S3Result<BucketName> {
 pub(super) async fn create_bucket(api: &Api, request: S3Request<CreateBucketInput>) -> S3Result<S3Response<CreateBucketOutput>> {
     let caller = caller(&request)?;
     let name = bucket_name(&request.input.bucket)?;
+    if [".-", "-."].iter().any(|pair| name.as_str().contains(pair)) {
+        return Err(fail(
+            S3ErrorCode::InvalidBucketName,
+            "No label of a bucket's name begins or ends with a hyphen: it is a host name too.",
+        ));
+    }
     refuse_unbuilt(&request.input)?;
     let asked = request.input.object_ownership.as_ref().map(asked_ownership).transpose()?;
     let acl = acl::of_new_bucket(api, &request, &caller.id, asked.unwrap_or_default()).await?;

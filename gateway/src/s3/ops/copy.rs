@@ -14,7 +14,7 @@ use super::get::whole_shown;
 use super::lifecycle;
 use super::locks::check_asked;
 use super::part::{self, Target};
-use super::shape::{etag, precondition, shown_version, timestamp, version};
+use super::shape::{etag, made_version, precondition, shown_version, timestamp, version};
 use crate::access::Action;
 use crate::checksum::{ChecksumKind, ChecksumScope, Hasher};
 use crate::names::{ObjectKey, ObjectUid};
@@ -56,7 +56,7 @@ async fn find_source<T>(api: &Api, request: &S3Request<T>, source: &Named, expec
     let bucket = api.tables.bucket(&bucket_name(bucket)?).await?;
     check_owner(&bucket, expected)?;
     let found = api.tables.object(&bucket, &key, wanted).await;
-    let row = found.map_err(|error| judge.missing(&bucket, &Rules::of(&bucket), Action::GetObject, error))?;
+    let row = found.map_err(|error| judge.missing(&bucket, &Rules::of(&bucket), Action::GetObject, key.as_str(), error))?;
     judge.must_read(&bucket, &key, wanted.is_some(), &row)?;
     let Some(live) = row.live().cloned() else {
         let marker = "The source of a copy request may not specifically refer to a delete marker by version id.";
@@ -80,7 +80,7 @@ pub(super) async fn copy_object(api: &Api, mut request: S3Request<CopyObjectInpu
         metadata: replaces(request.input.metadata_directive.as_ref().map(MetadataDirective::as_str))?,
         tags: replaces(request.input.tagging_directive.as_ref().map(TaggingDirective::as_str))?,
     };
-    let condition = precondition(headers(&request))?;
+    let condition = precondition(headers(&request));
     let kind = text(headers(&request), "x-amz-checksum-algorithm").map(parse_kind).transpose()?;
     let shared = acl::of_new_object(api, &request, &target).await?;
     for _ in 0..LOOKUPS {
@@ -97,7 +97,7 @@ pub(super) async fn copy_object(api: &Api, mut request: S3Request<CopyObjectInpu
         match api.tables.copy_object(from, (&target, &key), keys, object, &condition, now_ms()).await {
             Ok(put) => {
                 let expiration = lifecycle::expiration(&target, &key, &put.row);
-                let output = answer(&target, &put.row, &source, sealing.shown());
+                let output = answer(&put.row, &source, sealing.shown());
                 return Ok(S3Response::new(CopyObjectOutput { expiration, ..output }));
             }
             Err(TableError::SourceChanged) => {}
@@ -179,7 +179,7 @@ fn new_live(source: &Source, new: NewHeaders, directives: Replaced, sse: Sse, ch
     }
 }
 
-fn answer(target: &BucketRow, row: &ObjectRow, source: &Source, sealed: encryption::Shown) -> CopyObjectOutput {
+fn answer(row: &ObjectRow, source: &Source, sealed: encryption::Shown) -> CopyObjectOutput {
     let checksum = row.live().and_then(|live| live.checksum.as_ref());
     let parts = row.live().and_then(|live| live.etag.parts);
     let shown = checksum.map_or_else(Shown::default, |kept| whole_shown(&kept.checksum, kept.scope, parts));
@@ -201,7 +201,7 @@ fn answer(target: &BucketRow, row: &ObjectRow, source: &Source, sealed: encrypti
         ssekms_encryption_context: sealed.context,
         sse_customer_algorithm: sealed.customer_algorithm,
         sse_customer_key_md5: sealed.customer_key_md5,
-        version_id: shown_version(target, row),
+        version_id: made_version(row),
         ..CopyObjectOutput::default()
     }
 }
@@ -270,7 +270,10 @@ fn copied_range(header: Option<&str>, size: u64) -> Result<std::ops::Range<u64>,
         })?,
     };
     if range.end > size {
-        return Err(invalid_argument(format!("Range specified is not valid for source object of size: {size}")));
+        let message = format!("Range specified is not valid for source object of size: {size}");
+        let mut error = fail(S3ErrorCode::InvalidRange, message);
+        error.set_status_code(http::StatusCode::BAD_REQUEST);
+        return Err(error);
     }
     if range.end - range.start > PUT_BYTES_MAX {
         let message = "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120";

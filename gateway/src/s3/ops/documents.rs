@@ -6,9 +6,9 @@ use s3s::dto::{
     GetBucketAccelerateConfigurationInput, GetBucketAccelerateConfigurationOutput, GetBucketLoggingInput, GetBucketLoggingOutput,
     GetBucketNotificationConfigurationInput, GetBucketNotificationConfigurationOutput, GetBucketReplicationInput,
     GetBucketReplicationOutput, GetBucketRequestPaymentInput, GetBucketRequestPaymentOutput, GetBucketWebsiteInput,
-    GetBucketWebsiteOutput, NotificationConfiguration, Payer, PutBucketLoggingInput, PutBucketLoggingOutput,
-    PutBucketNotificationConfigurationInput, PutBucketNotificationConfigurationOutput, PutBucketRequestPaymentInput,
-    PutBucketRequestPaymentOutput,
+    GetBucketWebsiteOutput, GetObjectTorrentInput, GetObjectTorrentOutput, NotificationConfiguration, Payer,
+    PutBucketLoggingInput, PutBucketLoggingOutput, PutBucketNotificationConfigurationInput,
+    PutBucketNotificationConfigurationOutput, PutBucketRequestPaymentInput, PutBucketRequestPaymentOutput,
 };
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
@@ -91,6 +91,15 @@ pub(super) async fn get_bucket_replication(
     api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
     let message = "The replication configuration was not found";
     Err(fail_as(StatusCode::NOT_FOUND, "ReplicationConfigurationNotFoundError", message))
+}
+
+/// No object has one: S3 gave up BitTorrent in 2022.
+pub(super) async fn get_object_torrent(
+    api: &Api,
+    request: S3Request<GetObjectTorrentInput>,
+) -> S3Result<S3Response<GetObjectTorrentOutput>> {
+    api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
+    Err(fail(S3ErrorCode::NoSuchKey, "The object has no torrent"))
 }
 
 /// An empty document turns notifications off, which they are.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use http::header::{ETAG, EXPIRES, LAST_MODIFIED};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use s3s::dto::{
     GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, Metadata, ObjectLockLegalHoldStatus, ObjectLockMode,
     StorageClass, Timestamp, TimestampFormat,
@@ -21,7 +21,7 @@ use crate::s3::access::{self, Judge, headers, take_known_object};
 use crate::s3::conditional::{Conditions, Verdict};
 use crate::s3::digest::{Shown, scope_shown};
 use crate::s3::encryption::{Given, Of, Sealing, given, refuse_encryption};
-use crate::s3::error::{fail, fail_as, internal, invalid_argument, no_such_key, object_key, precondition_failed};
+use crate::s3::error::{DELETE_MARKER, fail, internal, invalid_argument, no_such_key, object_key, precondition_failed};
 use crate::s3::headers::text;
 use crate::s3::limits::PARTS_MAX;
 use crate::s3::lock;
@@ -89,9 +89,12 @@ async fn find(api: &Api, bucket: &BucketRow, key: &ObjectKey, wanted: &Wanted, s
     let Some(live) = row.live().cloned() else {
         return Err(delete_marker(&row, wanted.version.is_some()).into());
     };
+    let parts = api.tables.parts(&row).await?;
+    if let Some(number) = wanted.part {
+        part_range(&live, &parts, number)?;
+    }
     let sealing = api.open_stored(bucket, row.uid, &live.sse, wanted.customer.clone())?;
     judge(&wanted.conditions, &row, &live)?;
-    let parts = api.tables.parts(&row).await?;
     let (range, partial) = select(&live, &parts, wanted)?;
     let checksum = checksum_of(&live, &parts, wanted);
     // A version that is named may not be the current one.
@@ -127,7 +130,7 @@ pub(super) fn delete_marker(row: &ObjectRow, named: bool) -> S3Error {
         no_such_key()
     };
     let mut headers = HeaderMap::new();
-    headers.insert("x-amz-delete-marker", HeaderValue::from_static("true"));
+    headers.insert(DELETE_MARKER, HeaderValue::from_static("true"));
     if let Ok(version) = HeaderValue::from_str(&row.version.to_string()) {
         headers.insert("x-amz-version-id", version);
     }
@@ -192,7 +195,7 @@ fn part_range(live: &LiveObject, parts: &[PartRef], number: u16) -> S3Result<Ran
         }
         start += part.len;
     }
-    Err(fail_as(StatusCode::RANGE_NOT_SATISFIABLE, "InvalidPartNumber", "The requested partnumber is not satisfiable"))
+    Err(fail(S3ErrorCode::InvalidPart, "The requested partnumber is not satisfiable"))
 }
 
 fn checksum_of(live: &LiveObject, parts: &[PartRef], wanted: &Wanted) -> Option<(Checksum, ChecksumScope)> {

@@ -30,11 +30,11 @@ const PERMISSIONS: [(&str, Permission); 5] = [
     ("WRITE_ACP", Permission::WriteAcp),
 ];
 const HEADERS: [(&str, Permission); 5] = [
-    ("x-amz-grant-full-control", Permission::FullControl),
     ("x-amz-grant-read", Permission::Read),
     ("x-amz-grant-write", Permission::Write),
     ("x-amz-grant-read-acp", Permission::ReadAcp),
     ("x-amz-grant-write-acp", Permission::WriteAcp),
+    ("x-amz-grant-full-control", Permission::FullControl),
 ];
 
 /// What a request says of access.

@@ -5,7 +5,7 @@ use s3s::dto::{
 };
 use s3s::{S3Request, S3Response, S3Result};
 
-use super::page::{Asked, Names, read_token, token};
+use super::page::{Asked, Names, given, read_token, token};
 use super::shape::{Owners, etag, signed, timestamp};
 use crate::names::ObjectKey;
 use crate::rows::{ListedObject, UserRow};
@@ -84,8 +84,8 @@ pub(super) async fn list_objects_v2(
     let limit = (input.max_keys, "maxKeys");
     let asked = Asked::read(input.encoding_type.as_ref(), limit, input.prefix.as_ref(), input.delimiter.as_ref())?;
     let (names, (prefix, delimiter)) = (asked.names, asked.shown());
-    let after = match &input.continuation_token {
-        Some(token) => Some(read_token(token)?),
+    let after = match given(input.continuation_token.as_ref()) {
+        Some(token) => Some(read_token(&token)?),
         None => asked.after(input.start_after.as_ref()),
     };
     let page = api.tables.list_objects(&bucket, &query(&asked, after)).await?;

@@ -110,5 +110,6 @@ operations! {
     documents::get_bucket_replication(GetBucketReplicationInput) -> GetBucketReplicationOutput;
     documents::put_bucket_notification_configuration(PutBucketNotificationConfigurationInput) -> PutBucketNotificationConfigurationOutput;
     documents::get_bucket_notification_configuration(GetBucketNotificationConfigurationInput) -> GetBucketNotificationConfigurationOutput;
+    documents::get_object_torrent(GetObjectTorrentInput) -> GetObjectTorrentOutput;
     documents::get_bucket_accelerate_configuration(GetBucketAccelerateConfigurationInput) -> GetBucketAccelerateConfigurationOutput;
 }

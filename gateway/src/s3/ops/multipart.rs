@@ -13,10 +13,10 @@ use super::acl;
 use super::lifecycle;
 use super::locks::check_asked;
 use super::page::{Asked, Names, given};
-use super::shape::{Owners, etag, precondition, shown_version, timestamp, upload};
+use super::shape::{Owners, etag, made_version, precondition, timestamp, upload};
 use crate::checksum::{Checksum, ChecksumKind, ChecksumScope};
 use crate::names::{ObjectKey, ObjectUid, PartNumber};
-use crate::rows::{BucketRow, ObjectRow, Sse, UploadRow};
+use crate::rows::{ObjectRow, Sse, UploadRow};
 use crate::s3::Api;
 use crate::s3::access::{caller, headers};
 use crate::s3::digest::{Shown, header_name, parse, parse_kind, scope_shown};
@@ -113,7 +113,7 @@ pub(super) async fn complete_multipart_upload(
     let customer = given_key(headers(&request), Of::New)?;
     let key = object_key(&request.input.key)?;
     let id = upload(&request.input.upload_id)?;
-    let condition = precondition(headers(&request))?;
+    let condition = precondition(headers(&request));
     // An upload that is gone may be one that was completed before: the tables know.
     let kept = match api.tables.upload(&bucket, &key, id).await {
         Ok(row) => {
@@ -140,7 +140,7 @@ pub(super) async fn complete_multipart_upload(
     }
     let sealed = encryption::Shown::of(sse);
     let expiration = lifecycle::expiration(&bucket, &key, &row);
-    let output = completed(&bucket, &row, sealed, request.input, location);
+    let output = completed(&row, sealed, request.input, location);
     let output = CompleteMultipartUploadOutput { expiration, ..output };
     Ok(S3Response::with_headers(output, customer.as_ref().map(encryption::Given::echo).unwrap_or_default()))
 }
@@ -153,7 +153,7 @@ fn listed_parts(parts: &[CompletedPart], kept: Option<ChecksumKind>) -> S3Result
     if parts.is_empty() || parts.len() > PARTS_MAX {
         return Err(malformed());
     }
-    let listed = |part: &CompletedPart| {
+    let listed = |part: &CompletedPart| -> S3Result<ListedPart> {
         let number = part.part_number.ok_or_else(malformed)?;
         let number = PartNumber::new(number.into())
             .map_err(|_| invalid_argument("Part number must be an integer between 1 and 10000, inclusive"))?;
@@ -162,7 +162,14 @@ fn listed_parts(parts: &[CompletedPart], kept: Option<ChecksumKind>) -> S3Result
         let checksum = text.map(|(kind, text)| parse(kind, text)).transpose()?;
         Ok(ListedPart { number, etag, checksum })
     };
-    parts.iter().map(listed).collect()
+    let mut all: Vec<ListedPart> = Vec::with_capacity(parts.len());
+    for part in parts {
+        let part = listed(part)?;
+        // Sent again, and said again: what was said last must be what was stored last.
+        all.pop_if(|before| before.number == part.number);
+        all.push(part);
+    }
+    Ok(all)
 }
 
 /// What the list says of a part in the upload's kind. Other kinds were checked when the part came, and not kept.
@@ -199,7 +206,6 @@ fn location(headers: &HeaderMap, bucket: &str, key: &ObjectKey) -> String {
 }
 
 fn completed(
-    bucket: &BucketRow,
     row: &ObjectRow,
     sealed: encryption::Shown,
     input: CompleteMultipartUploadInput,
@@ -225,7 +231,7 @@ fn completed(
         location: Some(location),
         server_side_encryption: sealed.algorithm,
         ssekms_key_id: sealed.key_id,
-        version_id: shown_version(bucket, row),
+        version_id: made_version(row),
         ..CompleteMultipartUploadOutput::default()
     }
 }

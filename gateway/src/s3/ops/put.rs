@@ -8,7 +8,7 @@ use super::acl::{self, Shared};
 use super::body::{announced_length, from_client};
 use super::lifecycle;
 use super::locks::check_asked;
-use super::shape::{etag, precondition, shown_version};
+use super::shape::{etag, made_version, precondition};
 use crate::checksum::{ChecksumKind, ChecksumScope};
 use crate::names::{ObjectKey, ObjectUid};
 use crate::pipeline::{WriteOptions, WrittenPart};
@@ -31,7 +31,7 @@ pub(super) async fn put_object(api: &Api, mut request: S3Request<PutObjectInput>
     check_asked(&request, &bucket, key.as_str(), &new.lock)?;
     let sealing = api.seal_new(&bucket, new.encryption.clone())?;
     let claims = Claims::read(headers(&request))?;
-    let condition = precondition(headers(&request))?;
+    let condition = precondition(headers(&request));
     let form = request.extensions.get::<FormFile>().is_some();
     let length = if form { None } else { Some(announced_length(headers(&request))?) };
     let shared = acl::of_new_object(api, &request, &bucket).await?;
@@ -45,7 +45,7 @@ pub(super) async fn put_object(api: &Api, mut request: S3Request<PutObjectInput>
     let object = new_object(api, &sealing, &key, shared, new, &written, kind);
     let row = commit(api, &bucket, &key, &object, &condition, &written).await?;
     let expiration = lifecycle::expiration(&bucket, &key, &row);
-    Ok(S3Response::new(PutObjectOutput { expiration, ..answer(&bucket, &row, sealing.shown()) }))
+    Ok(S3Response::new(PutObjectOutput { expiration, ..answer(&row, sealing.shown()) }))
 }
 
 /// Spares a client the sending of what would be refused. The commit decides anew.
@@ -110,7 +110,7 @@ async fn commit(
     }
 }
 
-fn answer(bucket: &BucketRow, row: &ObjectRow, sealed: encryption::Shown) -> PutObjectOutput {
+fn answer(row: &ObjectRow, sealed: encryption::Shown) -> PutObjectOutput {
     let live = row.live();
     let checksum = live.and_then(|live| live.checksum.as_ref());
     let shown = Shown::of(checksum.map(|checksum| &checksum.checksum));
@@ -127,7 +127,7 @@ fn answer(bucket: &BucketRow, row: &ObjectRow, sealed: encryption::Shown) -> Put
         ssekms_encryption_context: sealed.context,
         sse_customer_algorithm: sealed.customer_algorithm,
         sse_customer_key_md5: sealed.customer_key_md5,
-        version_id: shown_version(bucket, row),
+        version_id: made_version(row),
         ..PutObjectOutput::default()
     }
 }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::time::{Duration, UNIX_EPOCH};
 
 use nodio_wire::UnixMs;
+use s3s::S3Result;
 use s3s::dto::{self, Timestamp};
-use s3s::{S3ErrorCode, S3Result};
 
 use super::acl::named;
 use crate::names::{UploadId, UserId, VersionId};
@@ -13,7 +13,7 @@ use crate::rows::{BucketRow, ETag, ObjectRow, UserRow, Versioning};
 use crate::s3::Api;
 use crate::s3::access::{check_owner, known_bucket};
 use crate::s3::conditional::Tags;
-use crate::s3::error::{bucket_name, fail, invalid_argument, no_such_upload};
+use crate::s3::error::{bucket_name, invalid_argument, no_such_upload};
 use crate::tables::{ETagMatch, Precondition};
 
 pub(in crate::s3) fn timestamp(at: UnixMs) -> Timestamp {
@@ -65,23 +65,20 @@ pub(super) fn shown_version(bucket: &BucketRow, row: &ObjectRow) -> Option<Strin
     versioned.then(|| row.version.to_string())
 }
 
+/// The same in the answer to a write, which says nothing where the version made is the null one.
+pub(super) fn made_version(row: &ObjectRow) -> Option<String> {
+    (row.version != VersionId::Null).then(|| row.version.to_string())
+}
+
 /// An id that was never given out is an upload that isn't there.
 pub(super) fn upload(text: &str) -> S3Result<UploadId> {
     text.parse().map_err(|_| no_such_upload())
 }
 
-/// What `If-Match` and `If-None-Match` ask of a write. S3 takes only `*` for the latter.
-pub(super) fn precondition(headers: &http::HeaderMap) -> S3Result<Precondition> {
-    let tags = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(Tags::parse);
-    let if_none_match = match tags("if-none-match") {
-        None => None,
-        Some(Tags::Any) => Some(ETagMatch::Any),
-        Some(Tags::Of(_)) => {
-            let message = "A header you provided implies functionality that is not implemented: If-None-Match other than *";
-            return Err(fail(S3ErrorCode::NotImplemented, message));
-        }
-    };
-    Ok(Precondition { if_match: tags("if-match").map(matching), if_none_match })
+/// What `If-Match` and `If-None-Match` ask of a write.
+pub(super) fn precondition(headers: &http::HeaderMap) -> Precondition {
+    let tags = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(|text| matching(Tags::parse(text)));
+    Precondition { if_match: tags("if-match"), if_none_match: tags("if-none-match") }
 }
 
 /// Tags that no object here can have match nothing.
