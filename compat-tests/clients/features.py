@@ -52,7 +52,7 @@ S3.put_object(Bucket=BUCKET, Key="mine", Body=body, **customer)
 same(S3.get_object(Bucket=BUCKET, Key="mine", **customer)["Body"].read(), body, "with the key")
 refused("InvalidRequest", S3.get_object, Bucket=BUCKET, Key="mine")
 other = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": bytes(32)}
-refused("AccessDenied", S3.get_object, Bucket=BUCKET, Key="mine", **other)
+refused("InvalidArgument", S3.get_object, Bucket=BUCKET, Key="mine", **other)
 source = {"CopySource": {"Bucket": BUCKET, "Key": "mine"}, "CopySourceSSECustomerAlgorithm": "AES256", "CopySourceSSECustomerKey": key}
 S3.copy_object(Bucket=BUCKET, Key="open", **source)
 same(S3.get_object(Bucket=BUCKET, Key="open")["Body"].read(), body, "a copy without the key")
