@@ -4,6 +4,7 @@
 //! command that failed; nothing is downloaded but through the package managers themselves.
 
 pub mod clients;
+pub mod fuzz;
 pub mod growth;
 pub mod operations;
 pub mod run;

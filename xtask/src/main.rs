@@ -4,6 +4,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Result, bail};
 use nodio_xtask::clients;
+use nodio_xtask::fuzz::{Length, fuzz};
 use nodio_xtask::growth::Growth;
 use nodio_xtask::operations;
 use nodio_xtask::run::{find_on_path, root, run};
@@ -11,15 +12,19 @@ use nodio_xtask::run::{find_on_path, root, run};
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
-  test [--only NAME]   format, lints, build, S3 clients, every test; with --only, just the tests whose name contains NAME
+  test [--only NAME]   format, lints, build, S3 clients, some fuzzing, every test; with --only, just the tests whose name contains NAME
   fmt                  format the code
   clippy               lints, warnings being errors
   clients              install the S3 clients the tests use
+  fuzz [SECONDS]       every fuzz target for so long, 60 s unless said; what breaks a promise is kept in fuzz/artifacts
   operations           write the README's table of S3's operations anew
   growth [OPTIONS]     measure cost against growth with `nodio up` and `nodio bench`, into docs/plots: some ten minutes
     --axis NAME        only this one: objects, donors, size, concurrency
     --quick            few, short points in under a minute, which only show that it works
     --folder FOLDER    write there instead";
+
+/// To each fuzz target among the tests: some seconds.
+const FUZZ_INPUTS: u32 = 200_000;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -30,6 +35,11 @@ fn main() -> ExitCode {
         ["fmt"] => run(cargo().args(["fmt", "--all"])),
         ["clippy"] => clippy(),
         ["clients"] => install_clients(),
+        ["fuzz"] => fuzz(&root(), cargo, Length::Seconds(60)),
+        ["fuzz", seconds] => match seconds.parse() {
+            Ok(seconds) => fuzz(&root(), cargo, Length::Seconds(seconds)),
+            Err(_) => return usage(),
+        },
         ["operations"] => operations::write(&root()),
         ["growth", options @ ..] => match Growth::parse(options) {
             Some(growth) => growth.run(cargo()),
@@ -56,6 +66,7 @@ fn test_everything() -> Result<()> {
     clippy()?;
     run(cargo().args(["build", "--workspace", "--bins"]))?;
     install_clients()?;
+    fuzz(&root(), cargo, Length::Inputs(FUZZ_INPUTS))?;
     run_tests(&[])
 }
 
