@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
-use crate::{Check, Commit, KeyRange, StoreError, Version, Versioned, Write};
+use crate::{Check, Commit, KeyRange, StoreError, Sums, Version, Versioned, Write};
 
 impl Commit {
     pub fn new() -> Self {
@@ -37,6 +37,12 @@ impl Commit {
         self.check(Check::Empty(range))
     }
 
+    /// Holds only if the counter is within both limits.
+    #[must_use]
+    pub fn check_at_most(self, key: impl Into<Bytes>, max: Sums) -> Self {
+        self.check(Check::AtMost(key.into(), max))
+    }
+
     #[must_use]
     pub fn put(self, key: impl Into<Bytes>, value: impl Into<Bytes>) -> Self {
         self.write(Write::Put(key.into(), value.into()))
@@ -52,6 +58,12 @@ impl Commit {
     #[must_use]
     pub fn delete_range(self, range: KeyRange) -> Self {
         self.write(Write::DeleteRange(range))
+    }
+
+    /// Adds to a counter, whatever others add to it.
+    #[must_use]
+    pub fn add(self, key: impl Into<Bytes>, amounts: Sums) -> Self {
+        self.write(Write::Add(key.into(), amounts))
     }
 
     /// All checks and writes of both, in one.
@@ -76,6 +88,7 @@ impl Commit {
     pub(crate) fn check_lengths(&self) -> Result<(), StoreError> {
         let too_long = |write: &Write| match write {
             Write::Put(key, value) => key.len() > KEY_BYTES_MAX || value.len() > VALUE_BYTES_MAX,
+            Write::Add(key, _) => key.len() > KEY_BYTES_MAX,
             Write::Delete(_) | Write::DeleteRange(_) => false,
         };
         match self.writes.iter().any(too_long) {
@@ -90,6 +103,7 @@ impl Commit {
             Write::Put(key, value) => key.len() + value.len(),
             Write::Delete(key) => key.len(),
             Write::DeleteRange(_) => 0,
+            Write::Add(key, _) => key.len() + Sums::BYTES,
         };
         self.writes.iter().map(size).sum()
     }

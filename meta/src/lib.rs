@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Promises: a commit is atomic and, once answered, durable; its checks are decided inside the writer, so of two commits that check the
-//! same row one conflicts; a reader never waits for a writer. You may lose only commits that were not answered.
+//! same row one conflicts; what is added to a counter needs no check and none is lost; a reader never waits for a writer. You may lose only commits that were not answered.
 
 mod commit;
 pub mod conformance;
@@ -18,6 +18,7 @@ pub mod memory;
 mod range;
 pub mod redb;
 pub mod row;
+mod sums;
 mod transact;
 mod walk;
 
@@ -28,6 +29,7 @@ use bytes::Bytes;
 
 pub use self::redb::RedbStore;
 pub use memory::MemoryStore;
+pub use sums::Sums;
 pub use transact::{Outcome, transact};
 pub use walk::{RowRef, Step, Visit};
 
@@ -71,6 +73,8 @@ pub enum Check {
     Absent(Bytes),
     /// There is no row in the range.
     Empty(KeyRange),
+    /// The counter, zeros where there is no such row, is within both limits.
+    AtMost(Bytes, Sums),
 }
 
 /// Applied in order, after all checks held.
@@ -79,6 +83,8 @@ pub enum Write {
     Put(Bytes, Bytes),
     Delete(Bytes),
     DeleteRange(KeyRange),
+    /// Adds to a counter, which begins with zeros where there is no such row.
+    Add(Bytes, Sums),
 }
 
 /// All or nothing.

@@ -6,7 +6,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::{Check, Commit, CommitError, Direction, KeyRange, Row, Store, StoreError, Version, Versioned, Write};
+use crate::{Check, Commit, CommitError, Direction, KeyRange, Row, Store, StoreError, Sums, Version, Versioned, Write};
 
 #[derive(Debug, Default)]
 pub struct MemoryStore {
@@ -47,6 +47,7 @@ impl State {
             Check::At(key, version) => self.rows.get(key).is_some_and(|row| row.version == *version),
             Check::Absent(key) => !self.rows.contains_key(key),
             Check::Empty(range) => self.rows(range).next().is_none(),
+            Check::AtMost(key, max) => self.sums(key).at_most(*max),
         }
     }
 
@@ -59,7 +60,15 @@ impl State {
                 self.rows.remove(&key);
             }
             Write::DeleteRange(range) => self.rows.retain(|key, _| !range.contains(key)),
+            Write::Add(key, amounts) => {
+                let value = self.sums(&key).plus(amounts).to_value();
+                self.rows.insert(key, Versioned { value, version: self.sequence });
+            }
         }
+    }
+
+    fn sums(&self, key: &Bytes) -> Sums {
+        self.rows.get(key).map_or(Sums::default(), |row| Sums::read(&row.value))
     }
 
     fn commit(&mut self, commit: Commit) -> Result<Version, CommitError> {

@@ -16,6 +16,7 @@
 //! A row's value is 8 bytes of version, big-endian, then the value.
 
 mod file;
+mod ledger;
 mod read;
 mod writer;
 

@@ -13,14 +13,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use ::redb::{Database, Durability, ReadableTable, Table, WriteTransaction};
+use ::redb::{Database, Durability, WriteTransaction};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::{ABOUT, ROWS, SEQUENCE, VERSION_BYTES, failed, version_of};
+use super::ledger::Ledger;
+use super::{ABOUT, ROWS, SEQUENCE, failed};
 use crate::limits::{BATCH_BYTES_MAX, BATCH_COMMITS_MAX, FLUSH_EVERY_MS, SETTLE_AFTER_MS};
-use crate::{Check, Commit, CommitError, KeyRange, StoreError, Version, Write};
-
-type Rows<'t> = Table<'t, &'static [u8], &'static [u8]>;
+use crate::{Commit, CommitError, StoreError, Version};
 
 /// A commit on its way.
 #[derive(Debug)]
@@ -216,58 +215,27 @@ fn apply_all(
     commits: &[Commit],
     sequence: &mut Version,
 ) -> Result<Vec<Option<Version>>, ::redb::Error> {
-    let mut rows = transaction.open_table(ROWS)?;
+    let mut ledger = Ledger::new(transaction.open_table(ROWS)?);
     let mut versions = Vec::with_capacity(commits.len());
     for commit in commits {
         let version = *sequence + 1;
-        let made = apply(&mut rows, commit, version)?;
+        let made = apply(&mut ledger, commit, version)?;
         versions.push(made.then_some(version));
         *sequence += Version::from(made);
     }
+    ledger.finish()?;
     Ok(versions)
 }
 
 /// False, and nothing written, if a check doesn't hold. It sees what earlier commits of the same transaction wrote.
-fn apply(rows: &mut Rows<'_>, commit: &Commit, version: Version) -> Result<bool, ::redb::Error> {
+fn apply(ledger: &mut Ledger<'_>, commit: &Commit, version: Version) -> Result<bool, ::redb::Error> {
     for check in &commit.checks {
-        if !holds(rows, check)? {
+        if !ledger.holds(check)? {
             return Ok(false);
         }
     }
     for write in &commit.writes {
-        apply_write(rows, write, version)?;
+        ledger.apply(write, version)?;
     }
     Ok(true)
-}
-
-fn holds(rows: &Rows<'_>, check: &Check) -> Result<bool, ::redb::Error> {
-    Ok(match check {
-        Check::At(key, version) => match rows.get(key.as_ref())? {
-            Some(stored) => version_of(stored.value())? == *version,
-            None => false,
-        },
-        Check::Absent(key) => rows.get(key.as_ref())?.is_none(),
-        Check::Empty(range) => range.is_empty() || rows.range::<&[u8]>(range.as_slices())?.next().transpose()?.is_none(),
-    })
-}
-
-fn apply_write(rows: &mut Rows<'_>, write: &Write, version: Version) -> Result<(), ::redb::Error> {
-    match write {
-        Write::Put(key, value) => {
-            let mut place = rows.insert_reserve(key.as_ref(), VERSION_BYTES + value.len())?;
-            let (head, body) = place.as_mut().split_at_mut(VERSION_BYTES);
-            head.copy_from_slice(&version.to_be_bytes());
-            body.copy_from_slice(value);
-        }
-        Write::Delete(key) => drop(rows.remove(key.as_ref())?),
-        Write::DeleteRange(range) => delete_range(rows, range)?,
-    }
-    Ok(())
-}
-
-fn delete_range(rows: &mut Rows<'_>, range: &KeyRange) -> Result<(), ::redb::Error> {
-    if !range.is_empty() {
-        rows.retain_in::<&[u8], _>(range.as_slices(), |_, _| false)?;
-    }
-    Ok(())
 }

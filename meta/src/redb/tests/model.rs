@@ -1,12 +1,14 @@
 //! Against the memory store: the same answers to the same questions, versions included.
 
+use std::future::poll_fn;
 use std::ops::Bound;
+use std::task::Poll;
 
 use proptest::collection::vec;
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptest};
 
 use super::*;
-use crate::{Check, MemoryStore, RowRef, Step as Go, Write};
+use crate::{Check, MemoryStore, RowRef, Step as Go, Sums, Write};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -14,6 +16,8 @@ enum Step {
     Scan(KeyRange, usize, Direction),
     Walk(KeyRange, Vec<Go>),
     Commit(Vec<WantedCheck>, Vec<Write>),
+    /// Sent before the first is answered, so that some share a transaction.
+    AtOnce(Vec<(Vec<WantedCheck>, Vec<Write>)>),
     Reopen,
 }
 
@@ -44,12 +48,17 @@ fn range() -> impl Strategy<Value = KeyRange> {
     ]
 }
 
+fn sums() -> impl Strategy<Value = Sums> {
+    [-5..10_i64, -5..10_i64].prop_map(Sums)
+}
+
 fn check() -> impl Strategy<Value = WantedCheck> {
     prop_oneof![
         6 => key().prop_map(WantedCheck::AsItIs),
         1 => (key(), 0..20_u64).prop_map(|(key, version)| WantedCheck::Exactly(Check::At(key, version))),
         1 => key().prop_map(|key| WantedCheck::Exactly(Check::Absent(key))),
         1 => range().prop_map(|range| WantedCheck::Exactly(Check::Empty(range))),
+        2 => (key(), sums()).prop_map(|(key, max)| WantedCheck::Exactly(Check::AtMost(key, max))),
     ]
 }
 
@@ -58,6 +67,7 @@ fn write() -> impl Strategy<Value = Write> {
         6 => (key(), value()).prop_map(|(key, value)| Write::Put(key, value)),
         2 => key().prop_map(Write::Delete),
         1 => range().prop_map(Write::DeleteRange),
+        4 => (key(), sums()).prop_map(|(key, amounts)| Write::Add(key, amounts)),
     ]
 }
 
@@ -68,6 +78,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (range(), 0..8_usize, direction).prop_map(|(range, limit, direction)| Step::Scan(range, limit, direction)),
         4 => (range(), vec(go(), 0..8)).prop_map(|(range, go)| Step::Walk(range, go)),
         10 => (vec(check(), 0..3), vec(write(), 0..5)).prop_map(|(checks, writes)| Step::Commit(checks, writes)),
+        4 => vec((vec(check(), 0..2), vec(write(), 0..4)), 1..6).prop_map(Step::AtOnce),
         1 => Just(Step::Reopen),
     ]
 }
@@ -99,6 +110,29 @@ async fn resolve(model: &MemoryStore, wanted: WantedCheck) -> Check {
     }
 }
 
+async fn resolve_all(model: &MemoryStore, wanted: Vec<WantedCheck>) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for check in wanted {
+        checks.push(resolve(model, check).await);
+    }
+    checks
+}
+
+/// Sends all of them, in this order, then waits for their answers.
+async fn at_once(store: &RedbStore, commits: Vec<Commit>) -> Vec<Option<Version>> {
+    let mut waiting: Vec<_> = commits.into_iter().map(|commit| (Box::pin(store.commit(commit)), None)).collect();
+    poll_fn(|context| {
+        for (answer, outcome) in waiting.iter_mut().filter(|(_, outcome)| outcome.is_none()) {
+            if let Poll::Ready(answered) = answer.as_mut().poll(context) {
+                *outcome = Some(answered);
+            }
+        }
+        if waiting.iter().all(|(_, outcome)| outcome.is_some()) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    waiting.into_iter().filter_map(|(_, answered)| answered.map(outcome)).collect()
+}
+
 /// A conflict, or the version.
 fn outcome(result: Result<Version, CommitError>) -> Option<Version> {
     match result {
@@ -123,13 +157,20 @@ async fn both_agree(steps: Vec<Step>) {
                 assert_eq!(walked(&store, range.clone(), &go).await, walked(&model, range, &go).await);
             }
             Step::Commit(wanted, writes) => {
-                let mut checks = Vec::new();
-                for check in wanted {
-                    checks.push(resolve(&model, check).await);
-                }
-                let commit = Commit { checks, writes };
+                let commit = Commit { checks: resolve_all(&model, wanted).await, writes };
                 let expected = outcome(model.commit(commit.clone()).await);
                 assert_eq!(outcome(store.commit(commit).await), expected);
+            }
+            Step::AtOnce(wanted) => {
+                let mut commits = Vec::new();
+                for (wanted, writes) in wanted {
+                    commits.push(Commit { checks: resolve_all(&model, wanted).await, writes });
+                }
+                let mut expected = Vec::new();
+                for commit in &commits {
+                    expected.push(outcome(model.commit(commit.clone()).await));
+                }
+                assert_eq!(at_once(&store, commits).await, expected);
             }
             Step::Reopen => {
                 drop(store);
