@@ -8,8 +8,9 @@ use nodio_gateway::admin::{Key, NamedKeyView, Reply, Request};
 use nodio_gateway::config::GatewayConfig;
 use nodio_gateway::keys::KeySource;
 
+use crate::accounts;
 use crate::gateway::key_notice;
-use crate::reach::{ask_gateway, gateway_config};
+use crate::reach::{ask_all, gateway_config};
 use crate::say::say;
 use crate::table::{duration, table};
 
@@ -103,6 +104,7 @@ impl What {
         match self {
             Self::Create { user, display_name, access_key, secret_key, bucket, read_only } => {
                 let policy = narrowed(bucket.as_deref(), read_only);
+                let user = Some(user);
                 Request::CreateKey { user, display_name, access_key, secret_key, user_id: None, email: None, policy }
             }
             Self::List => Request::ListKeys,
@@ -133,7 +135,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
 pub(crate) async fn ask(data: Option<PathBuf>, config: Option<&Path>, json: bool, request: &Request) -> Result<()> {
     let config = gateway_config(data, config)?;
     let made = KeyMade::watch(&config);
-    let reply = ask_gateway(&config, request).await?;
+    let reply = ask_all(&config, request).await?;
     if json {
         say(&format!("{}\n", serde_json::to_string_pretty(&reply)?));
     } else {
@@ -177,6 +179,8 @@ fn render(reply: &Reply, now: u64) -> String {
             let rows: Vec<_> = named_keys.iter().map(|key| named_row(key, now)).collect();
             table(&["NAME", "AGE", "STATE"], &rows)
         }
+        Reply::Users { users, .. } => accounts::users(users),
+        Reply::Usage { buckets, .. } => accounts::buckets(buckets),
         Reply::Refused { error } => format!("{error}\n"),
         Reply::Objects { .. } | Reply::Buckets { .. } | Reply::Waiting { .. } => String::new(),
     }

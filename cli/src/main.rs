@@ -2,8 +2,10 @@
 //!
 //! Every error is one line on stderr that begins with `nodio: `; exit code 1, or 2 where the command line itself is wrong.
 
+mod accounts;
 mod audit;
 mod bench;
+mod buckets;
 mod coordinator;
 mod drain;
 mod failure;
@@ -53,8 +55,10 @@ enum Command {
     Node(Box<nodio_node::NodeArgs>),
     /// Make, list and revoke access keys, also while the gateway runs
     Keys(keys::Args),
-    /// Make users with a given id, name or e-mail address
+    /// Make users with a given id, name or e-mail address; show what they hold, and set their quotas
     Users(users::Args),
+    /// Show what lies in each bucket, and set quotas
+    Buckets(buckets::Args),
     /// Print the link with which a donor, a gateway or an operator joins
     Invite(invite::Args),
     /// Show donors, segments, repair and how safe it all is on one page
@@ -90,6 +94,7 @@ impl Command {
             Self::Up(_) => "warn,s3s=off",
             Self::Keys(_)
             | Self::Users(_)
+            | Self::Buckets(_)
             | Self::Invite(_)
             | Self::Status(_)
             | Self::Inspect(_)
@@ -108,6 +113,7 @@ impl Command {
             Self::Node(args) => Ok(nodio_node::run(*args).await?),
             Self::Keys(args) => keys::run(args).await,
             Self::Users(args) => users::run(args).await,
+            Self::Buckets(args) => buckets::run(args).await,
             Self::Invite(args) => invite::run(args),
             Self::Status(args) => status::run(*args).await,
             Self::Inspect(args) => inspect::run(*args).await,

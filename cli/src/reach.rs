@@ -67,6 +67,37 @@ pub(crate) async fn ask_gateway(config: &GatewayConfig, request: &Request) -> Re
     }
 }
 
+/// The same; users and buckets that come in pages are one answer.
+///
+/// # Errors
+/// As [`ask_gateway`].
+pub(crate) async fn ask_all(config: &GatewayConfig, request: &Request) -> Result<Reply> {
+    let mut reply = ask_gateway(config, request).await?;
+    while let Some(further) = further(&mut reply) {
+        match (&mut reply, ask_gateway(config, &further).await?) {
+            (Reply::Users { users, next }, Reply::Users { users: more, next: after }) => {
+                users.extend(more);
+                *next = after;
+            }
+            (Reply::Usage { buckets, next }, Reply::Usage { buckets: more, next: after }) => {
+                buckets.extend(more);
+                *next = after;
+            }
+            _ => bail!("the gateway answered something else than it was asked"),
+        }
+    }
+    Ok(reply)
+}
+
+/// What asks for the next page.
+fn further(reply: &mut Reply) -> Option<Request> {
+    match reply {
+        Reply::Users { next, .. } => next.take().map(|after| Request::Users { after: Some(after) }),
+        Reply::Usage { next, .. } => next.take().map(|after| Request::Usage { after: Some(after) }),
+        _ => None,
+    }
+}
+
 /// `data` is the folder of `nodio up` or of the gateway itself.
 pub(crate) fn gateway_config(data: Option<PathBuf>, config: Option<&Path>) -> Result<GatewayConfig> {
     let data = data.or_else(|| config.is_none().then(|| PathBuf::from(UP_FOLDER)).filter(|folder| folder.exists()));

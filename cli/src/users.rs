@@ -1,4 +1,4 @@
-//! `nodio users`: users with an id, a display name and an e-mail address that are given rather than made up.
+//! `nodio users`: users with an id, a display name and an e-mail address that are given rather than made up, and what they may hold.
 
 use std::path::PathBuf;
 
@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Subcommand;
 use nodio_gateway::admin::Request;
 
+use crate::accounts::QuotaArgs;
 use crate::keys::ask;
 
 #[derive(Debug, clap::Args)]
@@ -27,9 +28,9 @@ pub(crate) struct Args {
 enum What {
     /// Make a user with a first access key; more keys come by `nodio keys create --user NAME`
     Create {
-        /// Login name.
-        name: String,
-        /// Canonical user id, 64 lower-case hex digits, instead of a made-up one.
+        /// Login name [default: the e-mail address or else the display name, in a login name's characters, or else the id]
+        name: Option<String>,
+        /// Canonical user id instead of 64 made-up hex digits: 1 to 64 letters, digits, dots, underscores or hyphens.
         #[arg(long)]
         id: Option<String>,
         /// The name as others see it; the login name unless given.
@@ -45,12 +46,28 @@ enum What {
         #[arg(long, requires = "access_key")]
         secret_key: Option<String>,
     },
+    /// List all users with what lies in their buckets, whoever wrote it
+    List,
+    /// Show the quota for all buckets of a user together, or set it
+    ///
+    /// A limit that isn't given stays as it is. What would pass a limit is refused with 403 `QuotaExceeded`; what is there stays.
+    Quota {
+        /// Login name or id.
+        name: String,
+        #[command(flatten)]
+        quota: QuotaArgs,
+    },
 }
 
 impl What {
     fn request(self) -> Request {
-        let Self::Create { name, id, display_name, email, access_key, secret_key } = self;
-        Request::CreateKey { user: name, display_name, access_key, secret_key, user_id: id, email, policy: None }
+        match self {
+            Self::Create { name, id, display_name, email, access_key, secret_key } => {
+                Request::CreateKey { user: name, display_name, access_key, secret_key, user_id: id, email, policy: None }
+            }
+            Self::List => Request::Users { after: None },
+            Self::Quota { name, quota } => Request::UserQuota { user: name, change: quota.change() },
+        }
     }
 }
 

@@ -56,8 +56,9 @@ pub(crate) const LIFECYCLE_EVERY_MS_MAX: u64 = 60 * 60 * 1000;
 /// Walks in one day of lifecycle rules, about, where a day is short.
 pub(crate) const LIFECYCLE_WALKS_PER_DAY: u64 = 4;
 
-/// Buckets, and versions of objects, in one answer on the admin socket.
+/// Buckets, users, and versions of objects, in one answer on the admin socket.
 pub(crate) const PAGE_BUCKETS_MAX: usize = 1_000;
+pub(crate) const PAGE_USERS_MAX: usize = 1_000;
 pub(crate) const PAGE_VERSIONS_MAX: usize = 1_000;
 /// An answer ends behind the version that brought it to so many parts; one version has at most 10,000.
 pub(crate) const PAGE_PARTS_MAX: usize = 10_000;

@@ -250,7 +250,7 @@ impl FromStr for VersionId {
     }
 }
 
-/// A canonical user id: 64 lower-case hex digits.
+/// A canonical user id: 64 lower-case hex digits, unless an operator gave another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct UserId(String);
@@ -266,9 +266,9 @@ impl UserId {
     }
 
     pub(crate) fn parse(text: &str) -> Result<Self, BadName> {
-        let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        if text.len() != 64 || !text.bytes().all(hex) {
-            return Err(BadName { what: "a user id", reason: "has 64 lower-case hex digits" });
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        if !(1..=64).contains(&text.len()) || !text.bytes().all(allowed) {
+            return Err(BadName { what: "a user id", reason: "has 1 to 64 letters, digits, dots, underscores or hyphens" });
         }
         Ok(Self(text.to_owned()))
     }
@@ -350,6 +350,12 @@ mod tests {
         assert_eq!(VersionId::Id([7; 16]).to_string().parse(), Ok(VersionId::Id([7; 16])));
         let user = UserId::random();
         assert_eq!(UserId::parse(user.as_str()), Ok(user));
+        for good in ["1", "Ann", "tenant-1.user_2", &"f".repeat(64)] {
+            assert!(UserId::parse(good).is_ok_and(|id| id.as_str() == good), "{good} was refused");
+        }
+        for bad in ["", "a b", "a/b", "a:b", "ü", &"f".repeat(65)] {
+            assert!(UserId::parse(bad).is_err(), "{bad} was taken");
+        }
         for bad in ["", "00", &"g".repeat(32), &"AB".repeat(16), &"0".repeat(33)] {
             assert!(bad.parse::<UploadId>().is_err() && bad.parse::<VersionId>().is_err(), "{bad} was taken");
         }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::condition::{self, Condition, Context, texts};
 use super::pattern;
+use crate::names::UserId;
 
 /// "Bucket policies for Amazon S3": at most 20 KB.
 pub(crate) const POLICY_BYTES_MAX: usize = 20 * 1024;
@@ -244,7 +245,7 @@ fn is_person(text: &str) -> bool {
         Some(rest) => rest
             .split_once(':')
             .is_some_and(|(_, who)| who == "root" || who.strip_prefix("user/").is_some_and(|name| !name.is_empty())),
-        None => !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric()),
+        None => UserId::parse(text).is_ok(),
     }
 }
 

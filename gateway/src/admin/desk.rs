@@ -3,8 +3,8 @@
 use nodio_host::clock::now_ms;
 use zeroize::Zeroizing;
 
-use super::objects;
 use super::words::{BucketView, Key, Reply, Request, Waiting};
+use super::{objects, usage};
 use crate::config::GatewayConfig;
 use crate::limits::WAITING_PARTS_MAX;
 use crate::meter::{Measured, Meter};
@@ -52,6 +52,7 @@ impl Desk {
         match request {
             Request::CreateKey { user, display_name, access_key, secret_key, user_id, email, policy } => {
                 let given = given(access_key, secret_key)?;
+                let (user, user_id) = usage::called(user, email.as_deref(), display_name.as_deref(), user_id);
                 Ok(create(&self.tables, NewKey { user, display_name, given, user_id, email, policy }).await?)
             }
             Request::ListKeys => {
@@ -71,6 +72,10 @@ impl Desk {
             }
             Request::Buckets { after } => self.buckets(after).await,
             Request::Waiting => self.waiting().await,
+            Request::Users { after } => usage::users(&self.tables, after.as_deref()).await,
+            Request::Usage { after } => usage::buckets(&self.tables, after.as_deref()).await,
+            Request::UserQuota { user, change } => usage::change_user(&self.tables, &user, change).await,
+            Request::BucketQuota { bucket, change } => usage::change_bucket(&self.tables, &bucket, change).await,
         }
     }
 

@@ -1,4 +1,5 @@
-//! The gateway's own counter, for the owner of its folder alone: access keys, what lies where, how safe it is.
+//! The gateway's own counter, for the owner of its folder alone: access keys, users and buckets with their quotas, what lies where,
+//! how safe it is.
 //!
 //! ```text
 //!   nodio keys, inspect, ... ─► DATA/admin.sock, one line of JSON each way ─► the running gateway     client, socket
@@ -12,6 +13,7 @@ mod desk;
 mod figures;
 mod objects;
 mod socket;
+mod usage;
 mod words;
 
 #[cfg(test)]
@@ -30,7 +32,10 @@ use zeroize::Zeroizing;
 pub use client::{AdminError, ask, call};
 pub(crate) use desk::Desk;
 pub(crate) use socket::{listen, serve};
-pub use words::{BucketView, Key, NamedKeyView, ObjectView, PartView, Reply, Request, Waiting};
+pub use words::{
+    Amounts, BucketView, Key, Limits, NamedKeyView, ObjectView, PartView, QuotaChange, Reply, Request, UsageView,
+    UserView, Waiting,
+};
 
 const SOCKET: &str = "admin.sock";
 /// One request or one answer, bytes.

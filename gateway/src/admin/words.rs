@@ -12,7 +12,9 @@ use crate::tables::{KeyInfo, NamedKey};
 pub enum Request {
     /// Makes a key, and its user if there is none of this name yet.
     CreateKey {
-        user: String,
+        /// Login name; a new user's is made of what else is said unless given.
+        #[serde(default)]
+        user: Option<String>,
         #[serde(default)]
         display_name: Option<String>,
         /// Both, or none: then they are made up.
@@ -20,7 +22,7 @@ pub enum Request {
         access_key: Option<String>,
         #[serde(default)]
         secret_key: Option<String>,
-        /// Of a new user: the canonical user id, 64 hex digits, made up unless given.
+        /// Of a new user: the canonical user id, 64 hex digits that are made up unless given.
         #[serde(default)]
         user_id: Option<String>,
         /// Of a new user.
@@ -66,6 +68,40 @@ pub enum Request {
     },
     /// How much waits to be released on the donors.
     Waiting,
+    /// Every user by id, with what lies in the user's buckets.
+    Users {
+        #[serde(default)]
+        after: Option<String>,
+    },
+    /// Every bucket by name, with what lies in it at this moment.
+    Usage {
+        #[serde(default)]
+        after: Option<String>,
+    },
+    /// Changes the quota of a user, given by login name or id. Answered like [`Request::Users`].
+    UserQuota {
+        user: String,
+        #[serde(default)]
+        change: QuotaChange,
+    },
+    /// Changes the quota of a bucket. Answered like [`Request::Usage`].
+    BucketQuota {
+        bucket: String,
+        #[serde(default)]
+        change: QuotaChange,
+    },
+}
+
+/// What becomes of a quota: what isn't given stays as it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct QuotaChange {
+    /// Before anything else, there is no quota any more.
+    pub lift: bool,
+    /// Plaintext bytes.
+    pub bytes: Option<u64>,
+    /// Versions.
+    pub objects: Option<u64>,
 }
 
 fn page_default() -> usize {
@@ -105,6 +141,14 @@ pub enum Reply {
     Waiting {
         waiting: Waiting,
     },
+    Users {
+        users: Vec<UserView>,
+        next: Option<String>,
+    },
+    Usage {
+        buckets: Vec<UsageView>,
+        next: Option<String>,
+    },
     Refused {
         error: String,
     },
@@ -116,7 +160,7 @@ pub struct Key {
     pub access_key: String,
     pub user: String,
     pub display_name: String,
-    /// The canonical user id, 64 hex digits.
+    /// The canonical user id.
     pub user_id: String,
     /// Milliseconds since 1970.
     pub created: UnixMs,
@@ -186,6 +230,49 @@ pub struct BucketView {
     pub inline_objects: u64,
     #[serde(with = "super::figures")]
     pub durability: Durability,
+}
+
+/// One user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserView {
+    /// Login name.
+    pub user: String,
+    pub display_name: String,
+    /// The canonical user id.
+    pub user_id: String,
+    pub email: Option<String>,
+    /// Milliseconds since 1970.
+    pub created: UnixMs,
+    /// In all buckets that the user owns, whoever wrote it.
+    pub usage: Amounts,
+    pub quota: Limits,
+}
+
+/// What lies in one bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsageView {
+    pub bucket: String,
+    /// Login name; the id of a user that isn't known here.
+    pub owner: String,
+    /// Milliseconds since 1970.
+    pub created: UnixMs,
+    pub usage: Amounts,
+    pub quota: Limits,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Amounts {
+    /// Plaintext bytes of all versions, and of the parts of uploads under way.
+    pub bytes: u64,
+    /// Versions, without delete markers.
+    pub objects: u64,
+}
+
+/// A quota; `None` is without limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    pub bytes: Option<u64>,
+    pub objects: Option<u64>,
 }
 
 /// Parts that no object names any more and whose shards are still on the donors, for the sake of reads under way.

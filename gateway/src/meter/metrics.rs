@@ -62,7 +62,7 @@ impl Meter {
     }
 }
 
-/// Buckets that were not counted yet are left out. A bucket's name needs no escaping.
+/// How safe a bucket is, is left out until it was counted. A bucket's name needs no escaping.
 pub(super) fn render(measured: &[Measured]) -> String {
     let mut out = String::new();
     let counted: Vec<_> = measured.iter().filter_map(|one| Some((one.bucket.as_str(), one.figures.as_ref()?))).collect();
@@ -85,7 +85,24 @@ pub(super) fn render(measured: &[Measured]) -> String {
     gauge(&mut out, &counted, "lost_per_year_next_parity", parity, |figures| figures.durability.lost_per_year_next_parity);
     let time = "When the figures were counted, seconds since 1970.";
     gauge(&mut out, &counted, "measured_timestamp_seconds", time, |figures| figures.measured / 1000);
+    amounts(&mut out, measured);
     out
+}
+
+/// What lies in every bucket at this moment, and its quota where it has one.
+fn amounts(out: &mut String, measured: &[Measured]) {
+    let quota = |one: &Measured| one.quota.unwrap_or_default();
+    let mut gauge = |name: &str, help: &str, value: &dyn Fn(&Measured) -> Option<u64>| {
+        family(out, name, help);
+        for (one, value) in measured.iter().filter_map(|one| Some((one, value(one)?))) {
+            let _ = writeln!(out, "nodio_bucket_{name}{{bucket=\"{}\"}} {value}", one.bucket.as_str());
+        }
+    };
+    let bytes = "Plaintext bytes of all versions and of the parts of uploads, as quotas count them.";
+    gauge("usage_bytes", bytes, &|one| Some(one.usage.bytes));
+    gauge("usage_objects", "Object versions, as quotas count them.", &|one| Some(one.usage.objects));
+    gauge("quota_bytes", "The quota of bytes, where there is one.", &|one| quota(one).bytes);
+    gauge("quota_objects", "The quota of object versions, where there is one.", &|one| quota(one).objects);
 }
 
 fn gauge<V: Display>(out: &mut String, counted: &[(&str, &Figures)], name: &str, help: &str, value: impl Fn(&Figures) -> V) {

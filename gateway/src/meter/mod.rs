@@ -1,4 +1,4 @@
-//! How safe each bucket's data is: sums of what the coordinator says of its parts, counted now and then.
+//! How safe each bucket's data is, and how much it is: sums of what the coordinator says of its parts, counted now and then.
 //!
 //! ```text
 //!   tick "durability": bucket ─► a page of versions ─► their parts ─► Fleet::durability ─► sums ─┐ bucket by bucket
@@ -25,7 +25,8 @@ use nodio_wire::fleet::Durability;
 use crate::limits::{DURABILITY_RETRY_MS, PAGE_BUCKETS_MAX};
 use crate::names::{BucketId, BucketName};
 use crate::pipeline::Pipeline;
-use crate::tables::{TableError, Tables};
+use crate::rows::Quota;
+use crate::tables::{TableError, Tables, Usage};
 pub(crate) use metrics::serve_metrics;
 use walk::Walk;
 pub(crate) use walk::is_inline;
@@ -46,6 +47,9 @@ pub(crate) struct Figures {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Measured {
     pub(crate) bucket: BucketName,
+    /// At this moment.
+    pub(crate) usage: Usage,
+    pub(crate) quota: Option<Quota>,
     pub(crate) figures: Option<Figures>,
 }
 
@@ -88,10 +92,16 @@ impl Meter {
     pub(crate) async fn page(&self, after: Option<&BucketName>) -> Result<(Vec<Measured>, bool), TableError> {
         let buckets = self.tables.all_buckets(after, PAGE_BUCKETS_MAX).await?;
         let more = buckets.len() == PAGE_BUCKETS_MAX;
-        let state = self.state();
-        let measured = |id: &BucketId| state.figures.get(id).cloned();
-        let page = buckets.into_iter().map(|bucket| Measured { figures: measured(&bucket.id), bucket: bucket.name });
-        Ok((page.collect(), more))
+        let mut page = Vec::with_capacity(buckets.len());
+        for bucket in buckets {
+            page.push(Measured {
+                usage: self.tables.bucket_usage(bucket.id).await?,
+                quota: bucket.setting()?,
+                figures: self.state().figures.get(&bucket.id).cloned(),
+                bucket: bucket.name,
+            });
+        }
+        Ok((page, more))
     }
 
     /// One step of the count, if one is due.

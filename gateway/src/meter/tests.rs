@@ -189,8 +189,13 @@ fn gauges_are_in_the_text_format() {
     };
     let figures = Figures { measured: 61_500, objects: 3, inline_objects: 2, durability };
     let measured = [
-        Measured { bucket: BucketName::parse("my-bucket").unwrap(), figures: Some(figures) },
-        Measured { bucket: BucketName::parse("not-counted").unwrap(), figures: None },
+        Measured {
+            bucket: BucketName::parse("my-bucket").unwrap(),
+            usage: Usage { bytes: 900, objects: 4 },
+            quota: Some(Quota { bytes: Some(1000), objects: None }),
+            figures: Some(figures),
+        },
+        Measured { bucket: BucketName::parse("not-counted").unwrap(), usage: Usage::default(), quota: None, figures: None },
     ];
     let text = metrics::render(&measured);
     let values: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
@@ -205,8 +210,13 @@ fn gauges_are_in_the_text_format() {
         "nodio_bucket_lost_per_year_next_donor{bucket=\"my-bucket\"} 0",
         "nodio_bucket_lost_per_year_next_parity{bucket=\"my-bucket\"} 1.5",
         "nodio_bucket_measured_timestamp_seconds{bucket=\"my-bucket\"} 61",
+        "nodio_bucket_usage_bytes{bucket=\"my-bucket\"} 900",
+        "nodio_bucket_usage_bytes{bucket=\"not-counted\"} 0",
+        "nodio_bucket_usage_objects{bucket=\"my-bucket\"} 4",
+        "nodio_bucket_usage_objects{bucket=\"not-counted\"} 0",
+        "nodio_bucket_quota_bytes{bucket=\"my-bucket\"} 1000",
     ];
     assert_eq!(values, expected);
-    assert_eq!(text.matches("# TYPE").count(), 9);
-    assert_eq!(text.matches("# HELP").count(), 9);
+    assert_eq!(text.matches("# TYPE").count(), 13);
+    assert_eq!(text.matches("# HELP").count(), 13);
 }

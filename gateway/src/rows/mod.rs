@@ -18,6 +18,7 @@ mod listed;
 mod locking;
 mod named_key;
 mod object;
+mod quota;
 mod sharing;
 mod upload;
 
@@ -36,6 +37,7 @@ pub(crate) use object::{
     Acl, ContentHeaders, ETag, Grant, Grantee, InlineRow, LiveObject, Lock, ManifestRow, ObjectBody, ObjectChecksum, ObjectRow,
     ObjectState, PartPlace, PartRef, Permission, Retention, RetentionMode, Sse,
 };
+pub(crate) use quota::Quota;
 pub(crate) use sharing::{ObjectOwnership, PolicyText, PublicAccessBlock};
 pub(crate) use upload::{UploadRow, UploadedPartRow};
 

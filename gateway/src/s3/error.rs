@@ -144,6 +144,13 @@ impl From<TableError> for S3Error {
                 fail(Code::BadDigest, "The checksum you specified did not match the calculated checksum.")
             }
             TableError::PreconditionFailed => precondition_failed(),
+            // Amazon S3 has no quotas; this is the code of Ceph's Object Gateway ("S3 error responses" and "Quota management" in its
+            // documentation), which clients know.
+            TableError::QuotaExceeded => fail_as(
+                StatusCode::FORBIDDEN,
+                "QuotaExceeded",
+                "The quota of the bucket or of its owner leaves no room for this request.",
+            ),
             TableError::SourceChanged | TableError::Vanished => fail_as(
                 StatusCode::CONFLICT,
                 "OperationAborted",
@@ -155,6 +162,7 @@ impl From<TableError> for S3Error {
             | TableError::NoSuchAccessKey
             | TableError::BadKeyName
             | TableError::NoSuchNamedKey
+            | TableError::NoSuchUser
             | TableError::OtherMasterKey
             | TableError::Malformed(_)
             | TableError::Store(StoreError::Failed(_))

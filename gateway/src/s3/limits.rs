@@ -32,6 +32,8 @@ pub(crate) const PRESIGNED_S_MAX: u64 = 604_800;
 pub(crate) const PUT_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
 /// Source of one CopyObject, bytes.
 pub(crate) const COPY_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
+/// Bodies that are held to quotas before they are read, bytes; all are when they are committed.
+pub(crate) const QUOTA_EARLY_BYTES_MIN: u64 = 64 * 1024;
 /// Parts of an upload, and its highest part number.
 pub(crate) const PARTS_MAX: usize = 10_000;
 /// Keys of one DeleteObjects.

@@ -36,6 +36,7 @@ pub async fn open(config: &GatewayConfig) -> Result<Opened, OpenError> {
     for name in &config.kms_keys {
         opened.tables.create_named_key(name, now_ms()).await?;
     }
+    opened.tables.count_once().await?;
     Ok(opened)
 }
 

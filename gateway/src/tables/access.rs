@@ -56,7 +56,7 @@ pub struct KeyInfo {
     pub access_key: String,
     pub user: String,
     pub display_name: String,
-    /// The canonical user id, 64 hex digits.
+    /// The canonical user id.
     pub user_id: String,
     /// Milliseconds since 1970.
     pub created: UnixMs,
@@ -229,6 +229,7 @@ impl Tables {
             return Ok(user);
         }
         let id = self.free_id(new.user_id.as_deref()).await?;
+        self.plan_unmistakable(plan, &new.user, &id).await?;
         if let Some(email) = &new.email
             && self.user_by_email(email).await?.is_some()
         {
@@ -250,7 +251,8 @@ impl Tables {
 
     async fn free_id(&self, given: Option<&str>) -> Result<UserId, TableError> {
         let Some(given) = given else { return Ok(UserId::random()) };
-        let id = UserId::parse(given).map_err(|_| TableError::BadAccessKey("a user id has 64 lower-case hex digits"))?;
+        let bad = |_| TableError::BadAccessKey("a user id has 1 to 64 letters, digits, dots, underscores or hyphens");
+        let id = UserId::parse(given).map_err(bad)?;
         if id == UserId::anonymous() || self.user(&id).await?.is_some() {
             return Err(TableError::BadAccessKey("there is another user with this id"));
         }

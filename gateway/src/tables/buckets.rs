@@ -128,6 +128,7 @@ impl Tables {
                 plan.empty(range);
             }
             plan.delete(key);
+            plan.delete(keyspace::bucket_usage(row.id));
             Ok(Outcome::Commit(plan.into_commit(), ()))
         })
         .await

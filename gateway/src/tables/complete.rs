@@ -41,7 +41,7 @@ impl Tables {
     ///
     /// # Errors
     /// [`TableError::NoParts`], [`TableError::InvalidPartOrder`], [`TableError::InvalidPart`], [`TableError::EntityTooSmall`],
-    /// [`TableError::SizeMismatch`], [`TableError::ChecksumMismatch`], [`TableError::NoSuchUpload`], what `precondition` refuses. The upload
+    /// [`TableError::SizeMismatch`], [`TableError::ChecksumMismatch`], [`TableError::NoSuchUpload`], [`TableError::QuotaExceeded`], what `precondition` refuses. The upload
     /// goes on existing.
     pub(crate) async fn complete_upload(
         &self,
@@ -69,7 +69,7 @@ impl Tables {
             let row = self.plan_version(&mut plan, &slot, row, &HashSet::new()).await?;
             self.plan_unreference(&mut plan, upload.0, &unlisted, &HashSet::new(), now).await?;
             plan_body(&mut plan, upload.0, &listed);
-            Ok(Outcome::Commit(plan.into_commit(), row))
+            Ok(Outcome::Commit(self.booked(plan, &slot.bucket).await?, row))
         })
         .await
     }

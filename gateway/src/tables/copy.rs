@@ -57,7 +57,7 @@ impl Tables {
             self.plan_source_check(&mut plan, source).await?;
             let row = self.plan_version(&mut plan, &slot, live_row(&new, now), &kept).await?;
             plan_body(&mut plan, new.uid, &parts);
-            Ok(Outcome::Commit(plan.into_commit(), Put { row }))
+            Ok(Outcome::Commit(self.booked(plan, &slot.bucket).await?, Put { row }))
         })
         .await
     }

@@ -100,7 +100,7 @@ impl Tables {
         };
         let row = self.plan_version(&mut plan, slot, marker, &HashSet::new()).await?;
         let deleted = Deleted { existed: slot.etag().is_some(), delete_marker: true, version: Some(row.version) };
-        Ok(Outcome::Commit(plan.into_commit(), deleted))
+        Ok(Outcome::Commit(self.booked(plan, &slot.bucket).await?, deleted))
     }
 
     async fn delete_version(
@@ -120,6 +120,6 @@ impl Tables {
         slot.plan_checks(&mut plan);
         self.plan_version_end(&mut plan, &old, &HashSet::new(), now).await?;
         let deleted = Deleted { existed: true, delete_marker: old.row.live().is_none(), version };
-        Ok(Outcome::Commit(plan.into_commit(), deleted))
+        Ok(Outcome::Commit(self.booked(plan, &slot.bucket).await?, deleted))
     }
 }

@@ -41,6 +41,8 @@ pub enum TableError {
     /// The parts don't give the checksum the client said.
     #[error("the parts give another checksum")]
     ChecksumMismatch,
+    #[error("there is no room for it in the quota of the bucket or of its owner")]
+    QuotaExceeded,
     #[error("a precondition does not hold")]
     PreconditionFailed,
     /// The object was replaced or deleted between being read and being copied; read it again and copy again.
@@ -53,6 +55,8 @@ pub enum TableError {
     BadAccessKey(&'static str),
     #[error("the access key exists already, with another user or secret, or revoked")]
     AccessKeyTaken,
+    #[error("there is no such user")]
+    NoSuchUser,
     #[error("there is no such access key")]
     NoSuchAccessKey,
     #[error("a named key has 1 to 64 letters, digits, hyphens and underscores")]

@@ -13,6 +13,10 @@
 //! | `a/{access key}` | `AccessKeyRow` | for ever; revoked ones stay, so that an id is never given twice |
 //! | `s/{user id}` | `UserRow` | for ever |
 //! | `n/{user name}` | user id, text | as long as the user row |
+//! | `c/b{bucket id}` | a counter: bytes, objects | from the first write into the bucket to DeleteBucket |
+//! | `c/u{user id}` | a counter: the same of all the user's buckets | for ever |
+//! | `l/{user id}` | `Quota` | while the user has one; a bucket's is a setting in its row |
+//! | `k/counted` | nothing | from the first start that counts |
 //! | `k/master` | `MasterRow` | from the first start |
 //! | `k/named/{name}` | `NamedKeyRow` | for ever; disabled ones stay, as what they protect may |
 //!
@@ -26,6 +30,7 @@ use super::escape;
 use crate::names::{BucketId, BucketName, ObjectKey, ObjectUid, PartNumber, UserId};
 
 pub(super) const MASTER: &[u8] = b"k/master";
+pub(super) const COUNTED: &[u8] = b"k/counted";
 pub(super) const ACCESS_KEYS: &[u8] = b"a/";
 pub(super) const USERS: &[u8] = b"s/";
 pub(super) const BUCKETS: &[u8] = b"b/";
@@ -146,4 +151,16 @@ pub(super) fn user(id: &UserId) -> Bytes {
 
 pub(super) fn user_name(name: &str) -> Bytes {
     joined(&[b"n/", name.as_bytes()])
+}
+
+pub(super) fn bucket_usage(bucket: BucketId) -> Bytes {
+    joined(&[b"c/b", &bucket.0])
+}
+
+pub(super) fn user_usage(user: &UserId) -> Bytes {
+    joined(&[b"c/u", user.as_str().as_bytes()])
+}
+
+pub(super) fn user_quota(user: &UserId) -> Bytes {
+    joined(&[b"l/", user.as_str().as_bytes()])
 }

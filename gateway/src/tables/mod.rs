@@ -10,13 +10,14 @@
 //! Promises: every change is one commit that checks what it was decided upon, and is decided anew if that changed meanwhile; so
 //! conditional writes are atomic, nothing is ever written into a deleted bucket, and of two that end one upload one wins. A row never
 //! names a part that is released; a part that no row names is pending, or was never named (a crash, an error) and is found by comparing
-//! with [`Tables::unreferenced`]. Nothing here waits for donors or knows HTTP.
+//! with [`Tables::unreferenced`]. What a bucket holds is counted in the commit that changes it (`usage`). Nothing here waits for donors or knows HTTP.
 
 mod access;
 mod buckets;
 mod complete;
 mod condition;
 mod copy;
+mod count;
 mod delete;
 mod error;
 mod escape;
@@ -31,6 +32,8 @@ mod plan;
 mod refs;
 mod settings;
 mod uploads;
+mod usage;
+mod users;
 mod versions;
 mod walk;
 
@@ -65,6 +68,7 @@ pub(crate) use objects::NewObject;
 pub(crate) use pending::Pending;
 pub(crate) use settings::Setting;
 pub(crate) use uploads::NewPart;
+pub(crate) use usage::{Coming, QuotaChange, Usage};
 pub(crate) use versions::{ShownVersion, VersionQuery};
 pub(crate) use walk::Marker;
 

@@ -9,6 +9,7 @@ use nodio_wire::auth::random_bytes;
 use nodio_wire::{PartId, UnixMs};
 
 use super::plan::Plan;
+use super::usage::of_version;
 use super::{Precondition, TableError, Tables, keyspace};
 use crate::names::{ObjectKey, ObjectUid, UserId, VersionId};
 use crate::rows::{
@@ -96,7 +97,7 @@ impl Tables {
     /// Writes an object, replacing the one there (unversioned) or on top of it (versioned).
     ///
     /// # Errors
-    /// [`TableError::NoSuchBucket`]; what `precondition` refuses. But for [`TableError::Store`], the part is still unnamed then:
+    /// [`TableError::NoSuchBucket`], [`TableError::QuotaExceeded`]; what `precondition` refuses. But for [`TableError::Store`], the part is still unnamed then:
     /// [`Tables::abandon`] it.
     pub(crate) async fn put_object(
         &self,
@@ -115,7 +116,7 @@ impl Tables {
                 plan_body(&mut plan, new.uid, std::slice::from_ref(part));
                 plan_inline(&mut plan, part.id, new.inline.as_ref());
             }
-            Ok(Outcome::Commit(plan.into_commit(), Put { row }))
+            Ok(Outcome::Commit(self.booked(plan, &slot.bucket).await?, Put { row }))
         })
         .await
     }
@@ -188,6 +189,7 @@ impl Tables {
             live.lock.retention = live.lock.retention.or(default);
         }
         plan.put(keyspace::object(slot.bucket.id, slot.key, order), &row);
+        plan.count(of_version(&row));
         Ok(row)
     }
 
@@ -209,6 +211,7 @@ impl Tables {
     ) -> Result<(), TableError> {
         plan.at(old.key.clone(), old.version);
         plan.delete(old.key.clone());
+        plan.uncount(of_version(&old.row));
         match old.row.live() {
             Some(live) => self.plan_body_end(plan, old.row.uid, live, keep, now).await,
             None => Ok(()),

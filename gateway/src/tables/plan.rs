@@ -2,12 +2,14 @@
 
 use bytes::Bytes;
 use nodio_meta::row::{Record, encode};
-use nodio_meta::{Check, Commit, KeyRange, Version, Write};
+use nodio_meta::{Check, Commit, KeyRange, Sums, Version, Write};
 
 /// Checks and writes gathered while rows are read.
 #[derive(Default)]
 pub(super) struct Plan {
     commit: Commit,
+    /// What the bucket holds more, bytes and objects.
+    growth: Sums,
 }
 
 impl Plan {
@@ -40,7 +42,31 @@ impl Plan {
         self.commit.writes.push(Write::DeleteRange(range));
     }
 
+    /// The counter must be within these limits.
+    pub(super) fn at_most(&mut self, counter: Bytes, limits: Sums) {
+        self.commit.checks.push(Check::AtMost(counter, limits));
+    }
+
+    pub(super) fn add(&mut self, counter: Bytes, amounts: Sums) {
+        self.commit.writes.push(Write::Add(counter, amounts));
+    }
+
+    /// The bucket gets this: [`Tables::booked`](super::Tables) makes a commit of the plan.
+    pub(super) fn count(&mut self, comes: Sums) {
+        self.growth = self.growth.plus(comes);
+    }
+
+    /// The bucket loses this.
+    pub(super) fn uncount(&mut self, goes: Sums) {
+        self.growth = self.growth.minus(goes);
+    }
+
+    pub(super) fn take_growth(&mut self) -> Sums {
+        std::mem::take(&mut self.growth)
+    }
+
     pub(super) fn into_commit(self) -> Commit {
+        assert_eq!(self.growth, Sums::default(), "a plan that changes what a bucket holds is booked");
         self.commit
     }
 }

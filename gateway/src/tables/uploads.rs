@@ -9,6 +9,7 @@ use nodio_wire::UnixMs;
 
 use super::objects::plan_inline;
 use super::plan::Plan;
+use super::usage::of_part;
 use super::{TableError, Tables, keyspace};
 use crate::names::{ObjectKey, ObjectUid, PART_NUMBER_MAX, PartNumber, UploadId};
 use crate::rows::{BucketRow, PartRef, UploadRow, UploadedPartRow};
@@ -68,7 +69,7 @@ impl Tables {
     /// Enters a part; a former part of its number is let go.
     ///
     /// # Errors
-    /// [`TableError::NoSuchUpload`]. But for [`TableError::Store`], the part is still unnamed then: [`Tables::abandon`] it.
+    /// [`TableError::NoSuchUpload`], [`TableError::QuotaExceeded`]. But for [`TableError::Store`], the part is still unnamed then: [`Tables::abandon`] it.
     pub(crate) async fn put_part(
         &self,
         bucket: &BucketRow,
@@ -81,19 +82,23 @@ impl Tables {
         self.change(|| async {
             let mut plan = Plan::default();
             self.plan_upload_check(&mut plan, bucket, key, upload).await?;
+            // Its quota may have changed since the request began.
+            let (bucket, _) = self.same_bucket(bucket).await?;
             let part_key = keyspace::part(upload.0, new.part.number);
             match self.row::<UploadedPartRow>(&part_key).await? {
                 Some((former, version)) => {
                     plan.at(part_key.clone(), version);
+                    plan.uncount(of_part(&former.part));
                     let kept = HashSet::from([new.part.id]);
                     self.plan_unreference(&mut plan, upload.0, &[former.part], &kept, now).await?;
                 }
                 None => plan.absent(part_key.clone()),
             }
             plan.put(part_key, &row);
+            plan.count(of_part(&new.part));
             Self::plan_references(&mut plan, upload.0, [&new.part]);
             plan_inline(&mut plan, new.part.id, new.inline.as_ref());
-            Ok(Outcome::Commit(plan.into_commit(), row.clone()))
+            Ok(Outcome::Commit(self.booked(plan, &bucket).await?, row.clone()))
         })
         .await
     }
@@ -139,7 +144,7 @@ impl Tables {
             plan_upload_end(&mut plan, keyspace::upload(bucket.id, key, upload.0), upload.0, &parts);
             let parts: Vec<_> = parts.into_iter().map(|found| found.row.part).collect();
             self.plan_unreference(&mut plan, upload.0, &parts, &HashSet::new(), now).await?;
-            Ok(Outcome::Commit(plan.into_commit(), ()))
+            Ok(Outcome::Commit(self.booked(plan, bucket).await?, ()))
         })
         .await
     }
@@ -176,6 +181,7 @@ pub(super) fn plan_upload_end(plan: &mut Plan, upload_key: Bytes, uid: ObjectUid
             plan.empty(keyspace::parts_between(uid, before, number));
         }
         plan.at(keyspace::part(uid, number), found.version);
+        plan.uncount(of_part(&found.row.part));
         before = number;
     }
     plan.empty(keyspace::parts_between(uid, before, u16::MAX));

@@ -19,6 +19,7 @@ mod listing;
 mod locking;
 mod multipart;
 mod objects;
+mod quotas;
 mod reads;
 mod signatures;
 mod tagging;

@@ -13,13 +13,13 @@ use s3s::{S3ErrorCode, S3Result};
 use crate::keys::{BucketKeys, WrapAad};
 use crate::names::{ObjectKey, ObjectUid};
 use crate::pipeline::{self, BodyError, Place, ReadPiece, WriteOptions, WrittenPart};
-use crate::rows::{PartPlace, PartRef};
+use crate::rows::{BucketRow, PartPlace, PartRef};
 use crate::s3::Api;
 use crate::s3::digest::Claims;
 use crate::s3::error::{entity_too_large, fail, invalid_argument};
 use crate::s3::headers::text;
-use crate::s3::limits::PUT_BYTES_MAX;
-use crate::tables::TableError;
+use crate::s3::limits::{PUT_BYTES_MAX, QUOTA_EARLY_BYTES_MIN};
+use crate::tables::{Coming, TableError};
 
 /// The length of the object that a request brings, from its headers.
 pub(super) fn announced_length(headers: &http::HeaderMap) -> S3Result<u64> {
@@ -74,6 +74,14 @@ impl Api {
                 Err(error)
             }
         }
+    }
+
+    /// Refuses a body that certainly has no room while it isn't read yet, if it is worth a look: short ones are refused by their commit.
+    pub(super) async fn check_room(&self, bucket: &BucketRow, coming: Coming<'_>, bytes: u64) -> S3Result<()> {
+        if bytes >= QUOTA_EARLY_BYTES_MIN {
+            self.tables.check_room(bucket, coming, bytes).await?;
+        }
+        Ok(())
     }
 
     /// Lets go of a part that no row came to name. Should this fail, the sweep finds it.

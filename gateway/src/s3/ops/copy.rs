@@ -29,7 +29,7 @@ use crate::s3::error::{bucket_name, fail, internal, invalid_argument, no_such_ke
 use crate::s3::headers::{NewHeaders, text};
 use crate::s3::limits::{COPY_BYTES_MAX, PUT_BYTES_MAX};
 use crate::s3::range::parse_copy;
-use crate::tables::{CopyKeys, CopySource, NewObject, TableError};
+use crate::tables::{Coming, CopyKeys, CopySource, NewObject, TableError};
 
 /// How often a source that is replaced while it is being copied is looked up anew.
 const LOOKUPS: usize = 5;
@@ -225,6 +225,7 @@ pub(super) async fn upload_part_copy(
     let target = Target::find(api, bucket, (&input.key, &input.upload_id, input.part_number), headers(&request)).await?;
     let source = find_source(api, &request, &input.copy_source, input.expected_source_bucket_owner.as_deref()).await?;
     let range = copied_range(input.copy_source_range.as_deref(), source.live.size)?;
+    api.check_room(&target.bucket, Coming::Part(target.id, target.number), range.end - range.start).await?;
     let body = read(api, &source, range.clone()).await?;
 
     let claims = Claims::read(&HeaderMap::new())?;

@@ -21,14 +21,14 @@ use crate::s3::digest::{Claims, Shown, scope_shown};
 use crate::s3::encryption::{Of, Sealing, check_same, given};
 use crate::s3::error::{fail, invalid_argument, object_key};
 use crate::s3::limits::PUT_BYTES_MAX;
-use crate::tables::{NewPart, TableError};
+use crate::tables::{Coming, NewPart, TableError};
 
 /// The part that an upload is about to get.
 pub(super) struct Target {
-    bucket: BucketRow,
+    pub(super) bucket: BucketRow,
     key: ObjectKey,
-    id: UploadId,
-    number: PartNumber,
+    pub(super) id: UploadId,
+    pub(super) number: PartNumber,
     upload: UploadRow,
     pub(super) sealing: Sealing,
 }
@@ -82,6 +82,7 @@ pub(super) async fn upload_part(api: &Api, mut request: S3Request<UploadPartInpu
     let claims = Claims::read(headers(&request))?;
     let length = announced_length(headers(&request))?;
     let target = Target::find(api, bucket, (&input.key, &input.upload_id, input.part_number), headers(&request)).await?;
+    api.check_room(&target.bucket, Coming::Part(target.id, target.number), length).await?;
     let options = WriteOptions { checksums: target.kinds(&claims)?, length: Some(length), bytes_max: PUT_BYTES_MAX };
     let body = from_client(request.input.body.take());
     let written = api.write(body, options, &claims, || trailers(&request)).await?;

@@ -21,7 +21,7 @@ use crate::s3::error::object_key;
 use crate::s3::guard::FormFile;
 use crate::s3::headers::NewHeaders;
 use crate::s3::limits::PUT_BYTES_MAX;
-use crate::tables::{NewObject, Precondition, TableError};
+use crate::tables::{Coming, NewObject, Precondition, TableError};
 
 pub(super) async fn put_object(api: &Api, mut request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
     let bucket = api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
@@ -36,6 +36,7 @@ pub(super) async fn put_object(api: &Api, mut request: S3Request<PutObjectInput>
     let length = if form { None } else { Some(announced_length(headers(&request))?) };
     let shared = acl::of_new_object(api, &request, &bucket).await?;
     check_early(api, &bucket, &key, &condition).await?;
+    api.check_room(&bucket, Coming::Object(&key), length.unwrap_or(0)).await?;
 
     let kind = claims.kind().unwrap_or(ChecksumKind::Crc64Nvme);
     let options = WriteOptions { checksums: vec![kind], length, bytes_max: PUT_BYTES_MAX };

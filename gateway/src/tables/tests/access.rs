@@ -121,7 +121,9 @@ async fn users_may_be_given_an_id_and_an_address_that_nobody_else_has() {
     assert_eq!(found.map(|user| user.name), Some("ann".into()));
     for refused in [
         new("bob", Some(&id), None),
-        new("bob", Some("short"), None),
+        new("bob", Some("not an id"), None),
+        new("bob", Some("ann"), None),
+        new(&id, None, None),
         new("bob", Some(&"0".repeat(64)), None),
         new("bob", None, Some("ANN@example.org")),
         new("ann", None, Some("other@example.org")),
@@ -130,4 +132,12 @@ async fn users_may_be_given_an_id_and_an_address_that_nobody_else_has() {
         assert!(matches!(tables.create_key(&refused, 5).await, Err(TableError::BadAccessKey(_))), "{:?}", refused.user_id);
     }
     assert!(tables.user_by_email("nobody@example.org").await.unwrap().is_none());
+    let own = tables.create_key(&new("eve", Some("eve"), None), 5).await.unwrap();
+    assert_eq!(own.info.user_id, "eve");
+    for (text, user) in [("ann", "ann"), (id.as_str(), "ann"), ("eve", "eve")] {
+        assert_eq!(tables.user_called(text).await.unwrap().name, user);
+    }
+    for nobody in ["bob", "", "not an id"] {
+        assert!(matches!(tables.user_called(nobody).await, Err(TableError::NoSuchUser)));
+    }
 }

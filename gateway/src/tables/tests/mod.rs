@@ -12,6 +12,7 @@ mod random;
 mod redb;
 mod references;
 mod uploads;
+mod usage;
 mod versions;
 mod world;
 

@@ -12,8 +12,22 @@ enum Step {
     Put(u8),
     Delete(u8),
     Copy(u8, u8),
-    Upload { at: u8, parts: u8, list: u8 },
-    Abort { at: u8, parts: u8 },
+    Upload {
+        at: u8,
+        parts: u8,
+        list: u8,
+    },
+    Abort {
+        at: u8,
+        parts: u8,
+    },
+    /// An upload that nobody ends.
+    Leave {
+        at: u8,
+        parts: u8,
+    },
+    /// The so-manieth version of any key, whatever it is.
+    DeleteVersion(u8),
     Release,
 }
 
@@ -25,6 +39,8 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (at(), at()).prop_map(|(from, to)| Step::Copy(from, to)),
         2 => (at(), 1u8..5, 1u8..4).prop_map(|(at, parts, list)| Step::Upload { at, parts, list }),
         1 => (at(), 1u8..4).prop_map(|(at, parts)| Step::Abort { at, parts }),
+        1 => (at(), 1u8..4).prop_map(|(at, parts)| Step::Leave { at, parts }),
+        2 => (0u8..8).prop_map(Step::DeleteVersion),
         1 => Just(Step::Release),
     ]
 }
@@ -50,6 +66,20 @@ async fn run(world: &World, step: Step) {
                 world.add(&name(at), upload, u16::from(n) + 1).await;
             }
             world.abort(&name(at), upload).await.unwrap();
+        }
+        Step::Leave { at, parts } => {
+            let upload = world.begin(&name(at)).await;
+            for n in 0..parts {
+                world.try_part(&name(at), upload, u16::from(n % 2) + 1, 1 + u64::from(n)).await.unwrap();
+            }
+        }
+        Step::DeleteVersion(index) => {
+            let all = world.tables.version_rows(&world.bucket, None, 100).await.unwrap();
+            if let Some(found) = all.get(usize::from(index) % all.len().max(1)) {
+                let version = Some(found.row.version);
+                // Somebody else may be quicker.
+                let _ = world.tables.delete_object(&world.bucket, &found.key, version, &Deletion::default(), world.now()).await;
+            }
         }
         Step::Release => world.release().await,
     }

@@ -249,8 +249,14 @@ impl World {
     pub(super) async fn audit(&self) {
         let mut named: BTreeMap<(PartId, ObjectUid), PartPlace> = BTreeMap::new();
         let mut manifests = BTreeSet::new();
+        let (mut held, mut held_here) = (Usage::default(), Usage::default());
         for row in self.rows(b"o/").await {
             let object: ObjectRow = decode(&row.value).unwrap();
+            let here = row.key.starts_with(&keyspace::objects(self.bucket.id));
+            for held in [Some(&mut held), here.then_some(&mut held_here)].into_iter().flatten() {
+                held.bytes += object.live().map_or(0, |live| live.size);
+                held.objects += u64::from(object.live().is_some());
+            }
             if let Some(ObjectBody::Manifest { .. }) = object.live().map(|live| &live.body) {
                 manifests.insert(keyspace::manifest(object.uid));
             }
@@ -260,6 +266,8 @@ impl World {
             let upload: UploadRow = decode(&row.value).unwrap();
             for row in self.rows(&keyspace::parts(upload.uid)).await {
                 let part = decode::<UploadedPartRow>(&row.value).unwrap().part;
+                held.bytes += part.len;
+                held_here.bytes += part.len;
                 named.insert((part.id, upload.uid), part.place);
             }
         }
@@ -277,6 +285,8 @@ impl World {
             named.iter().filter(|(_, place)| matches!(place, PartPlace::Segments(_))).map(|((part, _), _)| *part).collect();
         let unnamed: BTreeSet<_> = self.made.lock().unwrap().difference(&segments).copied().collect();
         assert_eq!(self.pending().await, unnamed, "pending");
+        assert_eq!(self.tables.bucket_usage(self.bucket.id).await.unwrap(), held_here, "the bucket's counter");
+        assert_eq!(self.tables.user_usage(&self.owner).await.unwrap(), held, "its owner's counter");
     }
 }
 
