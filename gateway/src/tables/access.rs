@@ -105,6 +105,7 @@ impl Tables {
     /// # Errors
     /// [`TableError::BadAccessKey`] says what is wrong with a name or a given key; [`TableError::AccessKeyTaken`].
     pub async fn create_key(&self, new: &NewKey, now: UnixMs) -> Result<AccessKey, TableError> {
+        new.user_id.as_deref().map(checked_id).transpose()?;
         check_user_name(&new.user)?;
         check_policy(new.policy.as_deref())?;
         let (access_key, secret) = match &new.given {
@@ -251,8 +252,7 @@ impl Tables {
 
     async fn free_id(&self, given: Option<&str>) -> Result<UserId, TableError> {
         let Some(given) = given else { return Ok(UserId::random()) };
-        let bad = |_| TableError::BadAccessKey("a user id has 1 to 64 letters, digits, dots, underscores or hyphens");
-        let id = UserId::parse(given).map_err(bad)?;
+        let id = checked_id(given)?;
         if id == UserId::anonymous() || self.user(&id).await?.is_some() {
             return Err(TableError::BadAccessKey("there is another user with this id"));
         }
@@ -294,6 +294,11 @@ fn check_user_name(name: &str) -> Result<(), TableError> {
         return Err(TableError::BadAccessKey("a user name has 1 to 64 letters, digits or any of + = , . @ _ -"));
     }
     Ok(())
+}
+
+fn checked_id(id: &str) -> Result<UserId, TableError> {
+    let bad = |_| TableError::BadAccessKey("a user id has 1 to 64 letters, digits, dots, underscores or hyphens");
+    UserId::parse(id).map_err(bad)
 }
 
 fn check_policy(policy: Option<&str>) -> Result<(), TableError> {

@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use nodio_gateway::admin::{Amounts, Limits, QuotaChange, Reply, Request, UsageView, UserView, call};
+use nodio_meta::redb::Options;
+use nodio_meta::{Commit, KeyRange, RedbStore, Store};
 
 use crate::common::{BUCKET, Call, Client, World, break_off, bytes, exchange_bytes, id_of};
 
@@ -154,25 +156,25 @@ async fn parts_of_uploads_count_until_their_upload_ends() {
 #[tokio::test]
 async fn a_users_quota_is_for_all_buckets_that_the_user_owns() {
     let world = World::new().await;
-    let (ann, bob) = (world.user("ann", None).await, world.user("bob", None).await);
-    for bucket in ["anns-first", "anns-second"] {
-        assert_eq!(status(&ann, Call::put(&format!("/{bucket}"), "").header("x-amz-acl", "public-read-write")).await, 200);
+    let (carol, bob) = (world.user("carol", None).await, world.user("bob", None).await);
+    for bucket in ["carols-first", "carols-second"] {
+        assert_eq!(status(&carol, Call::put(&format!("/{bucket}"), "").header("x-amz-acl", "public-read-write")).await, 200);
     }
-    let view = limit_user(&world, "ann", Some(20)).await;
-    assert_eq!((view.user_id, view.email.as_deref()), (id_of("ann"), Some("ann@example.org")));
+    let view = limit_user(&world, "carol", Some(20)).await;
+    assert_eq!((view.user_id, view.email.as_deref()), (id_of("carol"), Some("carol@example.org")));
     limit_user(&world, &id_of("bob"), Some(0)).await;
-    assert_eq!(status(&ann, Call::put("/anns-first/a", bytes(10))).await, 200);
-    assert_eq!(status(&bob, Call::put("/anns-second/a", bytes(10))).await, 200, "the bucket's owner pays");
-    full(&ann, Call::put("/anns-first/b", bytes(1))).await;
-    full(&bob, Call::put("/anns-second/b", bytes(1))).await;
+    assert_eq!(status(&carol, Call::put("/carols-first/a", bytes(10))).await, 200);
+    assert_eq!(status(&bob, Call::put("/carols-second/a", bytes(10))).await, 200, "the bucket's owner pays");
+    full(&carol, Call::put("/carols-first/b", bytes(1))).await;
+    full(&bob, Call::put("/carols-second/b", bytes(1))).await;
     let Reply::Users { users, next: None } = asked(&world.data_folder(), &Request::Users { after: None }).await else {
         panic!("refused")
     };
     let of = |name: &str| users.iter().find(|user| user.user == name).map(|user| (user.usage, user.quota.bytes)).unwrap();
-    assert_eq!(of("ann"), (Amounts { bytes: 20, objects: 2 }, Some(20)));
+    assert_eq!(of("carol"), (Amounts { bytes: 20, objects: 2 }, Some(20)));
     assert_eq!(of("bob"), (Amounts::default(), Some(0)));
-    assert_eq!(status(&ann, Call::delete("/anns-second/a")).await, 204);
-    assert_eq!(status(&ann, Call::put("/anns-first/b", bytes(10))).await, 200);
+    assert_eq!(status(&carol, Call::delete("/carols-second/a")).await, 204);
+    assert_eq!(status(&carol, Call::put("/carols-first/b", bytes(10))).await, 200);
 }
 
 #[tokio::test]
@@ -209,6 +211,31 @@ async fn usage_is_told_of_every_bucket_and_outlives_a_restart() {
         assert!(error.contains(word), "{error}");
     }
     world.stop().await;
+}
+
+/// Takes from a store what the versions before counters didn't write.
+fn make_older(file: &Path) {
+    let store = RedbStore::open(file, Options { fsync: false, cache_bytes: 1 << 20 }).unwrap();
+    let older = Commit::new().delete_range(KeyRange::prefix(b"c/")).delete("k/counted");
+    std::thread::scope(|scope| {
+        let commit = || tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(store.commit(older));
+        scope.spawn(commit).join().unwrap().unwrap();
+    });
+}
+
+#[tokio::test]
+async fn what_a_store_held_before_there_were_counters_is_counted_at_the_next_start() {
+    let world = World::new().await;
+    for (at, len) in [("inline", 10), ("large", 90 * KIB)] {
+        assert_eq!(status(&world.client, put(at, len)).await, 200);
+    }
+    let upload = begin(&world, "b").await;
+    assert_eq!(status(&world.client, part("b", &upload, 1, 100)).await, 200);
+    let world = world.restart_after(make_older).await;
+    assert_eq!(used(&world).await, (90 * KIB as u64 + 110, 2));
+    assert_eq!(status(&world.client, put("more", 1)).await, 200);
+    let world = world.restart().await;
+    assert_eq!(used(&world).await, (90 * KIB as u64 + 111, 3), "counted once, then kept");
 }
 
 #[tokio::test]
