@@ -55,7 +55,8 @@ fn what_cannot_be_limited_is_said_in_one_line() {
         (&["users", "quota", "bob", "--none", "--bytes", "1"], 2, "cannot be used with"),
         (&["users", "quota", "bob", "--bytes", "many"], 2, "a size looks like"),
         (&["users", "create", "--id", "not an id"], 1, "a user id has"),
-        (&["users", "create", "--id", "bob"], 1, "login name"),
+        (&["users", "create", "--id", "bob"], 1, "a user of this name"),
+        (&["users", "create", "carl", "--id", "bob"], 1, "login name"),
     ] {
         let (got, out, err) = nodio(&folder, words);
         assert_eq!((got, out.as_str()), (code, ""), "{words:?}: {err}");
