@@ -48,6 +48,12 @@ impl Commit {
         self.write(Write::Put(key.into(), value.into()))
     }
 
+    /// Behind all that earlier commits appended under the prefix.
+    #[must_use]
+    pub fn append(self, prefix: impl Into<Bytes>, value: impl Into<Bytes>) -> Self {
+        self.write(Write::Append(prefix.into(), value.into()))
+    }
+
     /// No row there is no error.
     #[must_use]
     pub fn delete(self, key: impl Into<Bytes>) -> Self {
@@ -88,6 +94,7 @@ impl Commit {
     pub(crate) fn check_lengths(&self) -> Result<(), StoreError> {
         let too_long = |write: &Write| match write {
             Write::Put(key, value) => key.len() > KEY_BYTES_MAX || value.len() > VALUE_BYTES_MAX,
+            Write::Append(prefix, value) => prefix.len() + APPENDED_BYTES > KEY_BYTES_MAX || value.len() > VALUE_BYTES_MAX,
             Write::Add(key, _) => key.len() > KEY_BYTES_MAX,
             Write::Delete(_) | Write::DeleteRange(_) => false,
         };
@@ -100,13 +107,22 @@ impl Commit {
     /// Bytes of keys and values to be written.
     pub(crate) fn bytes(&self) -> usize {
         let size = |write: &Write| match write {
-            Write::Put(key, value) => key.len() + value.len(),
+            Write::Put(key, value) | Write::Append(key, value) => key.len() + value.len(),
             Write::Delete(key) => key.len(),
             Write::DeleteRange(_) => 0,
             Write::Add(key, _) => key.len() + Sums::BYTES,
         };
         self.writes.iter().map(size).sum()
     }
+}
+
+/// What [`Write::Append`] adds to its prefix.
+const APPENDED_BYTES: usize = 8 + 4;
+
+/// The key of what is appended.
+pub(crate) fn appended_key(prefix: &[u8], version: Version, place: usize) -> Vec<u8> {
+    let place = u32::try_from(place).unwrap_or(u32::MAX);
+    [prefix, &version.to_be_bytes(), &place.to_be_bytes()].concat()
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ pub async fn conforms(make: impl AsyncFn() -> Arc<dyn Store>) {
     a_conflict_writes_nothing(&*make().await).await;
     a_row_made_again_has_another_version(&*make().await).await;
     writes_apply_in_order(&*make().await).await;
+    what_is_appended_lies_in_the_order_of_commits(&*make().await).await;
     ranges_are_deleted_within_their_bounds(&*make().await).await;
     scans_keep_bounds_limit_and_direction(&*make().await).await;
     walks_show_each_row_and_leap(&*make().await).await;
@@ -127,6 +128,21 @@ async fn writes_apply_in_order(store: &dyn Store) {
     // Checks are about what was there before.
     must(store, Commit::new().put("d", "2").check_at("d", version)).await;
     must(store, Commit::new().delete("missing")).await;
+}
+
+async fn what_is_appended_lies_in_the_order_of_commits(store: &dyn Store) {
+    let mut versions = Vec::new();
+    for values in [["1", "2"], ["3", "4"]] {
+        let commit = values.iter().fold(Commit::new().put("a/", "x"), |commit, value| commit.append("a/", *value));
+        versions.push(must(store, commit).await);
+    }
+    must(store, Commit::new().append("b/", "5")).await;
+    assert!(conflicts(store, Commit::new().check_absent("a/").append("a/", "6")).await);
+    let rows = store.scan(KeyRange::prefix(b"a/"), 10, Direction::Ascending).await.unwrap();
+    let rows: Vec<_> = rows.into_iter().map(|row| (row.value, row.version)).collect();
+    let [first, second] = versions[..] else { panic!("two commits") };
+    let expected = [("x", second), ("1", first), ("2", first), ("3", second), ("4", second)];
+    assert_eq!(rows, expected.map(|(value, version)| (value.into(), version)));
 }
 
 async fn ranges_are_deleted_within_their_bounds(store: &dyn Store) {

@@ -81,6 +81,10 @@ pub enum Check {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Write {
     Put(Bytes, Bytes),
+    /// Puts the value behind all that were appended under this prefix by earlier commits: the key is the prefix, the commit's sequence
+    /// number (8 bytes) and the write's place in the commit (4 bytes). So the rows of a prefix lie in the order of their commits, and
+    /// those who append don't hinder one another.
+    Append(Bytes, Bytes),
     Delete(Bytes),
     DeleteRange(KeyRange),
     /// Adds to a counter, which begins with zeros where there is no such row.

@@ -6,6 +6,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use crate::commit::appended_key;
 use crate::{Check, Commit, CommitError, Direction, KeyRange, Row, Store, StoreError, Sums, Version, Versioned, Write};
 
 #[derive(Debug, Default)]
@@ -51,9 +52,13 @@ impl State {
         }
     }
 
-    fn apply(&mut self, write: Write) {
+    fn apply(&mut self, place: usize, write: Write) {
         match write {
             Write::Put(key, value) => {
+                self.rows.insert(key, Versioned { value, version: self.sequence });
+            }
+            Write::Append(prefix, value) => {
+                let key = appended_key(&prefix, self.sequence, place).into();
                 self.rows.insert(key, Versioned { value, version: self.sequence });
             }
             Write::Delete(key) => {
@@ -76,7 +81,7 @@ impl State {
             return Err(CommitError::Conflict);
         }
         self.sequence += 1;
-        commit.writes.into_iter().for_each(|write| self.apply(write));
+        commit.writes.into_iter().enumerate().for_each(|(place, write)| self.apply(place, write));
         Ok(self.sequence)
     }
 }

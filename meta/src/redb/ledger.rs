@@ -7,6 +7,7 @@ use ::redb::{ReadableTable, Table};
 use bytes::Bytes;
 
 use super::{VERSION_BYTES, unpack, version_of};
+use crate::commit::appended_key;
 use crate::{Check, KeyRange, Sums, Version, Write};
 
 type Rows<'t> = Table<'t, &'static [u8], &'static [u8]>;
@@ -50,11 +51,17 @@ impl<'t> Ledger<'t> {
         })
     }
 
-    pub(super) fn apply(&mut self, write: &Write, version: Version) -> Result<(), ::redb::Error> {
+    /// `place`: of the write in its commit.
+    pub(super) fn apply(&mut self, write: &Write, version: Version, place: usize) -> Result<(), ::redb::Error> {
         match write {
             Write::Put(key, value) => {
                 self.counters.remove(key);
                 self.put(key, value, version)
+            }
+            Write::Append(prefix, value) => {
+                let key = appended_key(prefix, version, place).into();
+                self.counters.remove(&key);
+                self.put(&key, value, version)
             }
             Write::Delete(key) => {
                 self.counters.remove(key);

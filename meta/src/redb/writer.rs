@@ -234,8 +234,8 @@ fn apply(ledger: &mut Ledger<'_>, commit: &Commit, version: Version) -> Result<b
             return Ok(false);
         }
     }
-    for write in &commit.writes {
-        ledger.apply(write, version)?;
+    for (place, write) in commit.writes.iter().enumerate() {
+        ledger.apply(write, version, place)?;
     }
     Ok(true)
 }

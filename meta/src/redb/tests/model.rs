@@ -65,6 +65,7 @@ fn check() -> impl Strategy<Value = WantedCheck> {
 fn write() -> impl Strategy<Value = Write> {
     prop_oneof![
         6 => (key(), value()).prop_map(|(key, value)| Write::Put(key, value)),
+        1 => (key(), value()).prop_map(|(prefix, value)| Write::Append(prefix, value)),
         2 => key().prop_map(Write::Delete),
         1 => range().prop_map(Write::DeleteRange),
         4 => (key(), sums()).prop_map(|(key, amounts)| Write::Add(key, amounts)),
