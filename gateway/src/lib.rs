@@ -15,6 +15,7 @@ mod access;
 pub mod admin;
 mod checksum;
 pub mod config;
+mod events;
 pub mod fuzz;
 pub mod keys;
 mod lifecycle;

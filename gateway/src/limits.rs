@@ -64,3 +64,13 @@ pub(crate) const PAGE_VERSIONS_MAX: usize = 1_000;
 pub(crate) const PAGE_PARTS_MAX: usize = 10_000;
 /// Parts waiting to be released are counted up to here.
 pub(crate) const WAITING_PARTS_MAX: u64 = 100_000;
+
+/// Events read, and removed once they are delivered, in one go.
+pub(crate) const EVENT_PAGE: usize = 32;
+/// A webhook that hasn't answered by then counts as failed.
+pub(crate) const EVENT_POST_MS_MAX: u64 = 10_000;
+/// Longest pause before an event is tried again.
+pub(crate) const EVENT_RETRY_MS_MAX: u64 = 60_000;
+/// While nothing can be delivered, a full queue is cut so often, and by so many events in one commit.
+pub(crate) const EVENT_TRIM_EVERY_MS: u64 = 1_000;
+pub(crate) const EVENT_TRIM_ROWS: usize = 1_000;

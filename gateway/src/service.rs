@@ -3,6 +3,7 @@
 //! ```text
 //!   open:   lock the folder ─► master key ─► metadata ─► pipeline
 //!   start:  listen ─► guard, s3s, operations      ticks: release what was deleted, sweep, expire, count how safe it all is
+//!                                                   couriers: notifications to webhooks
 //!                                                   admin socket      gauges, if asked for
 //! ```
 
@@ -17,12 +18,14 @@ use std::time::Duration;
 use nodio_host::serve::{ListenError, ServeOptions, bind, serve};
 use nodio_host::shutdown::Shutdown;
 use nodio_host::tick::{TickStatus, Ticks};
+use nodio_wire::client::http_pool;
 use nodio_wire::donor::Transport;
 use nodio_wire::fleet::Fleet;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::admin::{self, Desk};
 use crate::config::{BadSetting, GatewayConfig};
+use crate::events::{Couriers, Pace};
 use crate::keys::KeyError;
 use crate::meter::{Meter, serve_metrics};
 use crate::names::{BadName, BucketName, UserId};
@@ -49,6 +52,8 @@ pub enum OpenError {
     Listen(#[from] ListenError),
     #[error("can't make the admin socket in {folder}: {source}")]
     Admin { folder: String, source: std::io::Error },
+    #[error("no HTTP client can be made for webhooks: {0}")]
+    Webhooks(String),
     #[error("{0}")]
     Panicked(String),
 }
@@ -129,6 +134,10 @@ impl Gateway {
         background::spawn_lifecycle(&ticks, &config, &opened.tables);
         background::spawn_meter(&ticks, &meter);
 
+        let pool = http_pool().map_err(|error| OpenError::Webhooks(error.to_string()))?;
+        let pace = Pace { queue_max: config.webhook_queue_max, retry_ms: config.webhook_retry_ms };
+        let (couriers, telling) = Couriers::start(&opened.tables, &config.webhook, &pool, pace, &shutdown);
+
         let api = Api {
             tables: opened.tables.clone(),
             pipeline,
@@ -144,8 +153,8 @@ impl Gateway {
             tokio::spawn(serve(listener, endpoint(api, &config.domains, config.signature_v2), options, shutdown.clone()));
         let desk = Desk::open(opened.tables.clone(), meter.clone(), &config);
         let answering = tokio::spawn(admin::serve(socket, desk, shutdown.clone()));
-        let measuring = metrics.map(|listener| tokio::spawn(serve_metrics(listener, meter, shutdown)));
-        Ok(Running { addr, metrics_addr, opened, ticks, serving, answering, measuring })
+        let measuring = metrics.map(|listener| tokio::spawn(serve_metrics(listener, meter, couriers, shutdown)));
+        Ok(Running { addr, metrics_addr, opened, ticks, telling, serving, answering, measuring })
     }
 }
 
@@ -168,6 +177,7 @@ pub struct Running {
     metrics_addr: Option<SocketAddr>,
     opened: Opened,
     ticks: Ticks,
+    telling: JoinSet<()>,
     serving: JoinHandle<()>,
     answering: JoinHandle<()>,
     measuring: Option<JoinHandle<()>>,
@@ -214,12 +224,13 @@ impl Running {
 
     /// Returns once the shutdown has begun and everything has ended: requests, background work, the admin socket.
     pub async fn wait(self) {
-        let Self { opened, ticks, serving, answering, measuring, .. } = self;
+        let Self { opened, ticks, telling, serving, answering, measuring, .. } = self;
         let _ = tokio::join!(serving, answering);
         if let Some(measuring) = measuring {
             let _ = measuring.await;
         }
         ticks.join().await;
+        telling.join_all().await;
         // Closing the metadata waits for its last commit.
         drop(opened);
     }

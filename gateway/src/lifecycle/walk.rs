@@ -4,8 +4,8 @@ use nodio_wire::UnixMs;
 
 use super::{Clock, Place, Verdict, abortion, verdict};
 use crate::names::{BucketName, ObjectKey, UploadId};
-use crate::rows::{BucketRow, Lifecycle};
-use crate::tables::{Deletion, Marker, RowPlace, TableError, Tables, UploadQuery, VersionRow};
+use crate::rows::{BucketRow, Cause, EventKind, Lifecycle};
+use crate::tables::{Deletion, Marker, RowPlace, TableError, Tables, Telling, UploadQuery, VersionRow};
 
 /// How far a walk has come.
 #[derive(Debug)]
@@ -135,8 +135,17 @@ async fn end(tables: &Tables, bucket: &BucketRow, version: &VersionRow, verdict:
         Verdict::Remove => Some(version.row.version),
     };
     let only_this = Deletion { if_write: Some(version.row.uid), ..Deletion::default() };
+    let tables = if bucket.tells() { tables.telling(telling(now)) } else { tables.clone() };
     let ended = tables.delete_object(bucket, &version.key, named, &only_this, now).await;
     skip_refusal(ended.map(drop), bucket, &version.key)
+}
+
+/// Nobody asked for it: S3 names the service instead of a user and of an address.
+fn telling(now: UnixMs) -> Telling {
+    let service = || "s3.amazonaws.com".to_owned();
+    let (request, host) = (format!("{:016X}", rand::random::<u64>()), hex::encode(rand::random::<[u8; 24]>()));
+    let cause = Cause { principal: service(), source: service(), request, host };
+    Telling { kind: EventKind::ExpirationDelete, at: now, cause }
 }
 
 /// Aborts what is overdue in one page of uploads. `None` behind the last one.

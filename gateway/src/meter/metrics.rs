@@ -14,6 +14,7 @@ use nodio_host::shutdown::Shutdown;
 use tokio::net::TcpListener;
 
 use super::{Figures, Measured, Meter};
+use crate::events::{Couriers, EventFigures};
 use crate::tables::TableError;
 
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -21,21 +22,21 @@ const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 const CONNECTIONS_MAX: usize = 16;
 
 /// Serves until `shutdown`.
-pub(crate) async fn serve_metrics(listener: TcpListener, meter: Meter, shutdown: Shutdown) {
+pub(crate) async fn serve_metrics(listener: TcpListener, meter: Meter, couriers: Couriers, shutdown: Shutdown) {
     let service = tower::service_fn(move |request: Request<Incoming>| {
-        let meter = meter.clone();
-        async move { Ok::<_, Infallible>(answer(&meter, request.method(), request.uri().path()).await) }
+        let (meter, couriers) = (meter.clone(), couriers.clone());
+        async move { Ok::<_, Infallible>(answer(&meter, &couriers, request.method(), request.uri().path()).await) }
     });
     let options = ServeOptions { connections_max: CONNECTIONS_MAX, ..ServeOptions::default() };
     serve(listener, service, options, shutdown).await;
 }
 
-async fn answer(meter: &Meter, method: &Method, path: &str) -> Response<Full<Bytes>> {
+async fn answer(meter: &Meter, couriers: &Couriers, method: &Method, path: &str) -> Response<Full<Bytes>> {
     if method != Method::GET || path != "/metrics" {
         return response(StatusCode::NOT_FOUND, "only GET /metrics is answered here\n".to_owned());
     }
     match meter.all().await {
-        Ok(measured) => response(StatusCode::OK, render(&measured)),
+        Ok(measured) => response(StatusCode::OK, render(&measured) + &render_events(couriers.figures())),
         Err(error) => response(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
     }
 }
@@ -103,6 +104,23 @@ fn amounts(out: &mut String, measured: &[Measured]) {
     gauge("usage_objects", "Object versions, as quotas count them.", &|one| Some(one.usage.objects));
     gauge("quota_bytes", "The quota of bytes, where there is one.", &|one| quota(one).bytes);
     gauge("quota_objects", "The quota of object versions, where there is one.", &|one| quota(one).objects);
+}
+
+/// Of each webhook, by its name, which needs no escaping.
+pub(super) fn render_events<'a>(webhooks: impl Iterator<Item = (&'a str, EventFigures)>) -> String {
+    let webhooks: Vec<_> = webhooks.collect();
+    let mut out = String::new();
+    let mut family = |name: &str, kind: &str, help: &str, value: fn(&EventFigures) -> u64| {
+        let _ = writeln!(out, "# HELP nodio_webhook_{name} {help}\n# TYPE nodio_webhook_{name} {kind}");
+        for (webhook, figures) in &webhooks {
+            let _ = writeln!(out, "nodio_webhook_{name}{{webhook=\"{webhook}\"}} {}", value(figures));
+        }
+    };
+    family("events_waiting", "gauge", "Events that wait to be delivered.", |figures| figures.waiting);
+    family("events_delivered_total", "counter", "Events delivered.", |figures| figures.delivered);
+    family("attempts_failed_total", "counter", "Attempts to deliver that failed.", |figures| figures.failed);
+    family("events_dropped_total", "counter", "Events dropped from a full queue.", |figures| figures.dropped);
+    out
 }
 
 fn gauge<V: Display>(out: &mut String, counted: &[(&str, &Figures)], name: &str, help: &str, value: impl Fn(&Figures) -> V) {

@@ -3,7 +3,7 @@
 //! ```text
 //!   BucketRow ── ObjectRow ──┬─ Single(PartRef)                      UserRow ── AccessKeyRow
 //!                            └─ ManifestRow: [PartRef]               MasterRow, NamedKeyRow
-//!   UploadRow ── UploadedPartRow(PartRef)
+//!   UploadRow ── UploadedPartRow(PartRef)                            EventRow: one event for one webhook
 //! ```
 //! Promises: rows are versioned; a row that was ever written opens for ever (the golden bytes in `tests`). To change a row: keep the old
 //! struct as `Previous` with its format number, give the new one the next number. Object rows name parts, never donors, and hold no
@@ -17,6 +17,7 @@ mod lifecycle;
 mod listed;
 mod locking;
 mod named_key;
+mod notification;
 mod object;
 mod quota;
 mod sharing;
@@ -33,6 +34,7 @@ pub(crate) use lifecycle::{Expiration, FilterForm, Lifecycle, LifecycleRule, Non
 pub(crate) use listed::{ListedObject, ListedVersion};
 pub(crate) use locking::{BucketTags, DefaultRetention, RetentionPeriod};
 pub(crate) use named_key::NamedKeyRow;
+pub(crate) use notification::{Cause, ChangeEvent, EventKind, EventRow, NotificationRule, Notifications, TestEvent, Watched};
 pub(crate) use object::{
     Acl, ContentHeaders, ETag, Grant, Grantee, InlineRow, LiveObject, Lock, ManifestRow, ObjectBody, ObjectChecksum, ObjectRow,
     ObjectState, PartPlace, PartRef, Permission, Retention, RetentionMode, Sse,

@@ -61,3 +61,6 @@ pub(crate) const RULE_ID_CHARS_MAX: usize = 255;
 pub(crate) const LIFECYCLE_KEPT_MAX: u32 = 100;
 /// Uploads aborted between two looks when their bucket is deleted.
 pub(crate) const UPLOADS_PAGE: usize = 1000;
+/// Rules of one notification configuration, and bytes of a filter's value.
+pub(crate) const NOTIFICATION_RULES_MAX: usize = 100;
+pub(crate) const FILTER_VALUE_BYTES_MAX: usize = 1024;

@@ -22,8 +22,10 @@ mod lenient;
 mod lifecycle;
 pub(crate) mod limits;
 mod lock;
+mod notifications;
 mod ops;
 mod range;
+mod seen;
 mod tags;
 
 use std::sync::{Arc, OnceLock};

@@ -37,6 +37,9 @@ pub async fn open(config: &GatewayConfig) -> Result<Opened, OpenError> {
         opened.tables.create_named_key(name, now_ms()).await?;
     }
     opened.tables.count_once().await?;
+    for (webhook, events) in opened.tables.count_events().await? {
+        tracing::warn!(webhook, events, "events wait for a webhook that is not configured");
+    }
     Ok(opened)
 }
 
@@ -48,7 +51,9 @@ fn open_blocking(config: &GatewayConfig) -> Result<Opened, OpenError> {
     let options = Options { fsync: config.fsync, cache_bytes: config.metadata_cache_mib as usize * 1024 * 1024 };
     let store =
         RedbStore::open(&file, options).map_err(|source| OpenError::Store { file: file.display().to_string(), source })?;
-    Ok(Opened { tables: Tables::new(Arc::new(store), master), made_key, _lock: lock })
+    let webhooks = config.webhook.iter().map(|webhook| webhook.name.as_str());
+    let tables = Tables::new(Arc::new(store), master).with_webhooks(webhooks);
+    Ok(Opened { tables, made_key, _lock: lock })
 }
 
 /// A missing key file is made only where there is no metadata yet that an older key would be needed for.

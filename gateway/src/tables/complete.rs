@@ -6,6 +6,7 @@ use nodio_meta::Outcome;
 use nodio_wire::UnixMs;
 
 use super::objects::{body_of, plan_body};
+use super::outbox::Told;
 use super::plan::Plan;
 use super::uploads::{FoundPart, plan_upload_end};
 use super::{Precondition, TableError, Tables, keyspace};
@@ -53,25 +54,29 @@ impl Tables {
         now: UnixMs,
     ) -> Result<ObjectRow, TableError> {
         check_order(&completion.parts)?;
-        self.change(|| async {
-            let mut plan = Plan::default();
-            // Before the upload itself: while that is there, its parts are what they are, not what a racing end left of them.
-            let uploaded = self.uploaded_parts(upload.0).await?;
-            let begun = match self.plan_upload_check(&mut plan, bucket, key, upload).await {
-                Err(TableError::NoSuchUpload) => return self.completed_before(bucket, key, upload, completion).await,
-                begun => begun?,
-            };
-            let (listed, unlisted) = sort_out(&uploaded, &completion.parts)?;
-            let row = new_row(begun, &listed, completion, now)?;
-            let slot = self.slot(bucket, key).await?;
-            precondition.check(slot.etag())?;
-            plan_upload_end(&mut plan, keyspace::upload(bucket.id, key, upload.0), upload.0, &uploaded);
-            let row = self.plan_version(&mut plan, &slot, row, &HashSet::new()).await?;
-            self.plan_unreference(&mut plan, upload.0, &unlisted, &HashSet::new(), now).await?;
-            plan_body(&mut plan, upload.0, &listed);
-            Ok(Outcome::Commit(self.booked(plan, &slot.bucket).await?, row))
-        })
-        .await
+        let (row, told) = self
+            .change(|| async {
+                let mut plan = Plan::default();
+                // Before the upload itself: while that is there, its parts are what they are, not what a racing end left of them.
+                let uploaded = self.uploaded_parts(upload.0).await?;
+                let begun = match self.plan_upload_check(&mut plan, bucket, key, upload).await {
+                    Err(TableError::NoSuchUpload) => return self.completed_before(bucket, key, upload, completion).await,
+                    begun => begun?,
+                };
+                let (listed, unlisted) = sort_out(&uploaded, &completion.parts)?;
+                let row = new_row(begun, &listed, completion, now)?;
+                let slot = self.slot(bucket, key).await?;
+                precondition.check(slot.etag())?;
+                plan_upload_end(&mut plan, keyspace::upload(bucket.id, key, upload.0), upload.0, &uploaded);
+                let row = self.plan_version(&mut plan, &slot, row, &HashSet::new()).await?;
+                self.plan_unreference(&mut plan, upload.0, &unlisted, &HashSet::new(), now).await?;
+                plan_body(&mut plan, upload.0, &listed);
+                let told = self.plan_event(&mut plan, (&slot.bucket, key), &row)?;
+                Ok(Outcome::Commit(self.booked(plan, &slot.bucket).await?, (row, told)))
+            })
+            .await?;
+        self.ring(&told);
+        Ok(row)
     }
 
     async fn completed_before(
@@ -80,7 +85,7 @@ impl Tables {
         key: &ObjectKey,
         upload: UploadId,
         completion: &Completion,
-    ) -> Result<Outcome<ObjectRow>, TableError> {
+    ) -> Result<Outcome<(ObjectRow, Told)>, TableError> {
         let row = self.newest(bucket, key).await?.map(|found| found.row).filter(|row| row.uid == upload.0);
         let row = row.ok_or(TableError::NoSuchUpload)?;
         let parts = self.parts(&row).await?;
@@ -88,7 +93,7 @@ impl Tables {
         if parts.len() != completion.parts.len() || !parts.iter().zip(&completion.parts).all(same) {
             return Err(TableError::NoSuchUpload);
         }
-        Ok(Outcome::Done(row))
+        Ok(Outcome::Done((row, Told::default())))
     }
 }
 

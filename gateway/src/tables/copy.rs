@@ -50,16 +50,20 @@ impl Tables {
         };
         let new = NewObject { live: LiveObject { size: from.size, etag: from.etag, body: body_of(&parts), ..new.live }, ..new };
         let kept: HashSet<_> = parts.iter().map(|part| part.id).collect();
-        self.change(|| async {
-            let slot = self.slot(target.0, target.1).await?;
-            precondition.check(slot.etag())?;
-            let mut plan = Plan::default();
-            self.plan_source_check(&mut plan, source).await?;
-            let row = self.plan_version(&mut plan, &slot, live_row(&new, now), &kept).await?;
-            plan_body(&mut plan, new.uid, &parts);
-            Ok(Outcome::Commit(self.booked(plan, &slot.bucket).await?, Put { row }))
-        })
-        .await
+        let (put, told) = self
+            .change(|| async {
+                let slot = self.slot(target.0, target.1).await?;
+                precondition.check(slot.etag())?;
+                let mut plan = Plan::default();
+                self.plan_source_check(&mut plan, source).await?;
+                let row = self.plan_version(&mut plan, &slot, live_row(&new, now), &kept).await?;
+                plan_body(&mut plan, new.uid, &parts);
+                let told = self.plan_event(&mut plan, (&slot.bucket, target.1), &row)?;
+                Ok(Outcome::Commit(self.booked(plan, &slot.bucket).await?, (Put { row }, told)))
+            })
+            .await?;
+        self.ring(&told);
+        Ok(put)
     }
 
     /// The source must still be there when the copy is committed, or its parts may be gone.

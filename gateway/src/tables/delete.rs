@@ -6,6 +6,7 @@ use nodio_meta::Outcome;
 use nodio_wire::UnixMs;
 
 use super::objects::Slot;
+use super::outbox::Told;
 use super::plan::Plan;
 use super::{ETagMatch, TableError, Tables};
 use crate::names::{ObjectKey, ObjectUid, VersionId};
@@ -74,20 +75,28 @@ impl Tables {
         deletion: &Deletion,
         now: UnixMs,
     ) -> Result<Deleted, TableError> {
-        self.change(|| async {
-            let slot = self.slot(bucket, key).await?;
-            match (version, slot.bucket.versioning) {
-                (None, Versioning::Enabled | Versioning::Suspended) => self.delete_by_marker(&slot, deletion, now).await,
-                (version, _) => self.delete_version(&slot, version, deletion, now).await,
-            }
-        })
-        .await
+        let (deleted, told) = self
+            .change(|| async {
+                let slot = self.slot(bucket, key).await?;
+                match (version, slot.bucket.versioning) {
+                    (None, Versioning::Enabled | Versioning::Suspended) => self.delete_by_marker(&slot, deletion, now).await,
+                    (version, _) => self.delete_version(&slot, version, deletion, now).await,
+                }
+            })
+            .await?;
+        self.ring(&told);
+        Ok(deleted)
     }
 
-    async fn delete_by_marker(&self, slot: &Slot<'_>, deletion: &Deletion, now: UnixMs) -> Result<Outcome<Deleted>, TableError> {
+    async fn delete_by_marker(
+        &self,
+        slot: &Slot<'_>,
+        deletion: &Deletion,
+        now: UnixMs,
+    ) -> Result<Outcome<(Deleted, Told)>, TableError> {
         match &slot.newest {
             Some(newest) => deletion.check(&newest.row)?,
-            None if deletion.is_conditional() => return Ok(Outcome::Done(Deleted::nothing(None))),
+            None if deletion.is_conditional() => return Ok(Outcome::Done((Deleted::nothing(None), Told::default()))),
             None => {}
         }
         let mut plan = Plan::default();
@@ -99,8 +108,9 @@ impl Tables {
             state: ObjectState::DeleteMarker,
         };
         let row = self.plan_version(&mut plan, slot, marker, &HashSet::new()).await?;
+        let told = self.plan_marker_event(&mut plan, (&slot.bucket, slot.key), &row)?;
         let deleted = Deleted { existed: slot.etag().is_some(), delete_marker: true, version: Some(row.version) };
-        Ok(Outcome::Commit(self.booked(plan, &slot.bucket).await?, deleted))
+        Ok(Outcome::Commit(self.booked(plan, &slot.bucket).await?, (deleted, told)))
     }
 
     async fn delete_version(
@@ -109,9 +119,9 @@ impl Tables {
         version: Option<VersionId>,
         deletion: &Deletion,
         now: UnixMs,
-    ) -> Result<Outcome<Deleted>, TableError> {
+    ) -> Result<Outcome<(Deleted, Told)>, TableError> {
         let old = self.version_in(slot, version.unwrap_or(VersionId::Null)).await?;
-        let Some(old) = old else { return Ok(Outcome::Done(Deleted::nothing(version))) };
+        let Some(old) = old else { return Ok(Outcome::Done((Deleted::nothing(version), Told::default()))) };
         deletion.check(&old.row)?;
         if old.row.live().is_some_and(|live| live.lock.holds(now, deletion.past_governance)) {
             return Err(TableError::ObjectLocked);
@@ -119,7 +129,8 @@ impl Tables {
         let mut plan = Plan::default();
         slot.plan_checks(&mut plan);
         self.plan_version_end(&mut plan, &old, &HashSet::new(), now).await?;
+        let told = self.plan_event(&mut plan, (&slot.bucket, slot.key), &old.row)?;
         let deleted = Deleted { existed: true, delete_marker: old.row.live().is_none(), version };
-        Ok(Outcome::Commit(self.booked(plan, &slot.bucket).await?, deleted))
+        Ok(Outcome::Commit(self.booked(plan, &slot.bucket).await?, (deleted, told)))
     }
 }

@@ -10,6 +10,7 @@
 //! | `p/{since}{part id}` | nothing | from the commit that drops a part's last reference to its release on the donors |
 //! | `u/{bucket id}{key}{uid}` | `UploadRow` | from CreateMultipartUpload to Complete or Abort |
 //! | `q/{uid}{number}` | `UploadedPartRow` | from UploadPart to the end of its upload |
+//! | `e/{webhook}/{commit}` | `EventRow` | from the change it tells of to its delivery; ordered by the number of the commit |
 //! | `a/{access key}` | `AccessKeyRow` | for ever; revoked ones stay, so that an id is never given twice |
 //! | `s/{user id}` | `UserRow` | for ever |
 //! | `n/{user name}` | user id, text | as long as the user row |
@@ -36,6 +37,7 @@ pub(super) const USERS: &[u8] = b"s/";
 pub(super) const BUCKETS: &[u8] = b"b/";
 pub(super) const NAMED_KEYS: &[u8] = b"k/named/";
 const PENDING: &[u8] = b"p/";
+pub(super) const EVENTS: &[u8] = b"e/";
 
 fn joined(parts: &[&[u8]]) -> Bytes {
     Bytes::from(parts.concat())
@@ -116,6 +118,18 @@ pub(super) fn upload(bucket: BucketId, key: &ObjectKey, uid: ObjectUid) -> Bytes
     escape::push(&mut out, key.as_bytes());
     out.extend_from_slice(&uid.0);
     out.into()
+}
+
+/// What all events for a webhook begin with; the store puts them in the order of their commits behind it.
+pub(super) fn events(webhook: &str) -> Bytes {
+    joined(&[EVENTS, webhook.as_bytes(), b"/"])
+}
+
+/// The webhook in an event row's key.
+pub(super) fn webhook_of(row_key: &[u8]) -> Option<&str> {
+    let rest = row_key.strip_prefix(EVENTS)?;
+    let end = rest.iter().position(|byte| *byte == b'/')?;
+    std::str::from_utf8(&rest[..end]).ok()
 }
 
 /// What all parts of an upload begin with.

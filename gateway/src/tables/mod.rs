@@ -6,6 +6,7 @@
 //!                                                                │ last reference gone, in the same commit
 //!   upload row ─► uploaded parts ── complete ──► object row      ▼
 //!                                                             pending row ─► released on the donors, then removed
+//!   every change of an object ─► event row, where its bucket tells a webhook of it, in the same commit
 //! ```
 //! Promises: every change is one commit that checks what it was decided upon, and is decided anew if that changed meanwhile; so
 //! conditional writes are atomic, nothing is ever written into a deleted bucket, and of two that end one upload one wins. A row never
@@ -27,6 +28,7 @@ mod keyring;
 mod keyspace;
 mod list;
 mod objects;
+mod outbox;
 mod pending;
 mod plan;
 mod refs;
@@ -65,6 +67,7 @@ pub use keyring::NamedKey;
 pub(crate) use keyring::{KeyState, Keyring, is_key_name};
 pub(crate) use list::{ListPage, ListQuery, UploadQuery};
 pub(crate) use objects::NewObject;
+pub(crate) use outbox::{Telling, Waiting as WaitingEvent};
 pub(crate) use pending::Pending;
 pub(crate) use settings::Setting;
 pub(crate) use uploads::NewPart;
@@ -82,11 +85,14 @@ pub struct Tables {
     master: MasterKey,
     credentials: Arc<access::Cache>,
     keyring: Keyring,
+    outbox: outbox::Outbox,
+    telling: Option<Arc<Telling>>,
 }
 
 impl Tables {
     pub fn new(store: Arc<dyn Store>, master: MasterKey) -> Self {
-        Self { store, master, credentials: Arc::default(), keyring: Keyring::default() }
+        let (credentials, keyring) = (Arc::default(), Keyring::default());
+        Self { store, master, credentials, keyring, outbox: Arc::default(), telling: None }
     }
 
     /// Makes sure that the store was written under this master key; the first time it takes the key as its own.

@@ -49,7 +49,7 @@ pub(super) struct Found {
 pub(super) struct Slot<'a> {
     pub(super) bucket: BucketRow,
     bucket_version: Version,
-    key: &'a ObjectKey,
+    pub(super) key: &'a ObjectKey,
     pub(super) newest: Option<Found>,
 }
 
@@ -107,18 +107,22 @@ impl Tables {
         precondition: &Precondition,
         now: UnixMs,
     ) -> Result<Put, TableError> {
-        self.change(|| async {
-            let slot = self.slot(bucket, key).await?;
-            precondition.check(slot.etag())?;
-            let mut plan = Plan::default();
-            let row = self.plan_version(&mut plan, &slot, live_row(new, now), &HashSet::new()).await?;
-            if let ObjectBody::Single(part) = &new.live.body {
-                plan_body(&mut plan, new.uid, std::slice::from_ref(part));
-                plan_inline(&mut plan, part.id, new.inline.as_ref());
-            }
-            Ok(Outcome::Commit(self.booked(plan, &slot.bucket).await?, Put { row }))
-        })
-        .await
+        let (put, told) = self
+            .change(|| async {
+                let slot = self.slot(bucket, key).await?;
+                precondition.check(slot.etag())?;
+                let mut plan = Plan::default();
+                let row = self.plan_version(&mut plan, &slot, live_row(new, now), &HashSet::new()).await?;
+                if let ObjectBody::Single(part) = &new.live.body {
+                    plan_body(&mut plan, new.uid, std::slice::from_ref(part));
+                    plan_inline(&mut plan, part.id, new.inline.as_ref());
+                }
+                let told = self.plan_event(&mut plan, (&slot.bucket, key), &row)?;
+                Ok(Outcome::Commit(self.booked(plan, &slot.bucket).await?, (Put { row }, told)))
+            })
+            .await?;
+        self.ring(&told);
+        Ok(put)
     }
 
     /// The newest version, or the one named; delete markers as such.

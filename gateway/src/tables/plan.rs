@@ -34,6 +34,11 @@ impl Plan {
         self.commit.writes.push(Write::Put(key, value));
     }
 
+    /// Behind all that earlier commits appended under the prefix.
+    pub(super) fn append<R: Record>(&mut self, prefix: Bytes, row: &R) {
+        self.commit.writes.push(Write::Append(prefix, encode(row)));
+    }
+
     pub(super) fn delete(&mut self, key: Bytes) {
         self.commit.writes.push(Write::Delete(key));
     }

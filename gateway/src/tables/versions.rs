@@ -64,18 +64,22 @@ impl Tables {
         change: impl Fn(&mut LiveObject) -> Result<(), TableError>,
     ) -> Result<(), TableError> {
         let change = &change;
-        self.change(|| async move {
-            let found = self.version(bucket, key, seen.version).await?.filter(|found| found.row.uid == seen.uid);
-            let mut found = found.ok_or(TableError::NoSuchKey)?;
-            if let ObjectState::Live(live) = &mut found.row.state {
-                change(live)?;
-            }
-            let mut plan = Plan::default();
-            plan.at(found.key.clone(), found.version);
-            plan.put(found.key, &found.row);
-            Ok(Outcome::Commit(plan.into_commit(), ()))
-        })
-        .await
+        let told = self
+            .change(|| async move {
+                let found = self.version(bucket, key, seen.version).await?.filter(|found| found.row.uid == seen.uid);
+                let mut found = found.ok_or(TableError::NoSuchKey)?;
+                if let ObjectState::Live(live) = &mut found.row.state {
+                    change(live)?;
+                }
+                let mut plan = Plan::default();
+                plan.at(found.key.clone(), found.version);
+                let told = self.plan_event(&mut plan, (bucket, key), &found.row)?;
+                plan.put(found.key, &found.row);
+                Ok(Outcome::Commit(plan.into_commit(), told))
+            })
+            .await?;
+        self.ring(&told);
+        Ok(())
     }
 
     /// Gives a version another lock, unless the one it has forbids that.

@@ -7,7 +7,6 @@ async fn what_is_off_says_so() {
     let world = World::new().await;
     for (target, element) in [
         ("logging", "BucketLoggingStatus"),
-        ("notification", "NotificationConfiguration"),
         ("accelerate", "AccelerateConfiguration"),
         ("requestPayment", "RequestPaymentConfiguration"),
     ] {
@@ -43,7 +42,7 @@ async fn requesters_are_never_made_to_pay() {
 }
 
 #[tokio::test]
-async fn logging_and_notifications_can_be_turned_off_only() {
+async fn logging_can_be_turned_off_only() {
     let world = World::new().await;
     let logging = format!("/{BUCKET}?logging");
     let put = |bucket: &str| {
@@ -55,9 +54,4 @@ async fn logging_and_notifications_can_be_turned_off_only() {
     assert_eq!(world.client.send(put(BUCKET)).await.error(), (501, "NotImplemented".into()));
     assert_eq!(world.client.send(put("no-such-bucket")).await.error(), (400, "InvalidTargetBucketForLogging".into()));
     assert!(world.client.send(Call::get(&logging)).await.one("TargetBucket").is_none());
-
-    let events = format!("/{BUCKET}?notification");
-    assert_eq!(world.client.send(Call::put(&events, "<NotificationConfiguration/>")).await.status, 200);
-    let bridge = "<NotificationConfiguration><EventBridgeConfiguration/></NotificationConfiguration>";
-    assert_eq!(world.client.send(Call::put(&events, bridge)).await.error(), (501, "NotImplemented".into()));
 }

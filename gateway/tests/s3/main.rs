@@ -18,6 +18,7 @@ mod limits;
 mod listing;
 mod locking;
 mod multipart;
+mod notifications;
 mod objects;
 mod quotas;
 mod reads;

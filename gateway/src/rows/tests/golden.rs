@@ -222,3 +222,37 @@ fn what_pages_of_other_origins_may_do() {
     };
     opens(&Cors { rules: vec![rule] }, "0101010172010347455401012a0001046574616701b817");
 }
+
+#[test]
+fn what_is_told_to_webhooks() {
+    let rule = NotificationRule {
+        id: "r".to_owned(),
+        webhook: "w".to_owned(),
+        watched: vec![Watched::One(EventKind::AclPut), Watched::AllExpiration],
+        prefix: text("p/"),
+        suffix: None,
+    };
+    opens(&Notifications { rules: vec![rule] }, "010101720177020008040102702f00");
+    let cause =
+        Cause { principal: "p".to_owned(), source: "127.0.0.1".to_owned(), request: "R".to_owned(), host: "H".to_owned() };
+    let bucket = || BucketName::parse("my-bucket").unwrap();
+    let change = ChangeEvent {
+        kind: EventKind::ExpirationMarker,
+        at: 1_700_000_000_000,
+        region: "r".to_owned(),
+        bucket: bucket(),
+        bucket_owner: user(),
+        rule: "r".to_owned(),
+        key: "k".to_owned(),
+        version: Some(VersionId::Null),
+        size: Some(300),
+        etag: Some(ETag::single([3; 16])),
+        cause,
+    };
+    opens(
+        &EventRow::Change(Box::new(change)),
+        "01000a80d095ffbc310172096d792d6275636b657440613161316131613161316131613161316131613161316131613161316131613161316131613161316131613161316131613161316131613161316131613161310172016b010001ac020103030303030303030303030303030303000170093132372e302e302e3101520148",
+    );
+    let test = TestEvent { at: 1_700_000_000_000, bucket: bucket(), request: "R".to_owned(), host: "H".to_owned() };
+    opens(&EventRow::Test(test), "010180d095ffbc31096d792d6275636b657401520148");
+}

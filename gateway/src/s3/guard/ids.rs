@@ -7,12 +7,12 @@ use http::{HeaderMap, HeaderValue};
 /// `x-amz-request-id` and `x-amz-id-2`. They mean nothing.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestIds {
-    pub(super) request: String,
-    pub(super) host: String,
+    pub(crate) request: String,
+    pub(crate) host: String,
 }
 
 impl RequestIds {
-    pub(super) fn random() -> Self {
+    pub(crate) fn random() -> Self {
         let host: [u8; 24] = rand::random();
         Self { request: format!("{:016X}", rand::random::<u64>()), host: BASE64.encode(host) }
     }

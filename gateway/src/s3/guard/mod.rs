@@ -35,13 +35,14 @@ use s3s::service::S3Service;
 
 use body::Watch;
 use form::{Form, Target};
-use ids::RequestIds;
+pub(crate) use ids::RequestIds;
 pub(super) use refusal::Refusal;
 use request::{Kind, Rules};
 
 use super::cors::{CrossOrigin, Wish};
 use super::encryption::hide_keys;
 use super::hosts::Domains;
+use super::seen::{Seen, Sight};
 use crate::tables::Tables;
 pub(crate) use form::FormFile;
 pub(crate) use form::fuzz::{form as fuzz_form, policy as fuzz_policy, tags as fuzz_tags};
@@ -89,7 +90,8 @@ impl Guard {
     }
 
     async fn pass(self, request: Request<Incoming>, ids: &RequestIds, resource: &str) -> Response<Body> {
-        let (parts, incoming) = request.into_parts();
+        let (mut parts, incoming) = request.into_parts();
+        parts.extensions.insert(Seen(Arc::new(Sight { ids: ids.clone() })));
         let bucket = self.rules.domains.bucket_of(&parts);
         if parts.method == Method::OPTIONS {
             return match self.cors.preflight(&parts, bucket.as_deref()).await {

@@ -10,7 +10,7 @@ use super::grants::{self, Given, group_uri};
 use super::shape::{owner, version};
 use crate::access::Canned;
 use crate::names::{ObjectKey, UserId, VersionId};
-use crate::rows::{Acl, BucketRow, Grant, Grantee, LiveObject, ObjectOwnership, ObjectRow, Permission, UserRow};
+use crate::rows::{Acl, BucketRow, EventKind, Grant, Grantee, LiveObject, ObjectOwnership, ObjectRow, Permission, UserRow};
 use crate::s3::Api;
 use crate::s3::access::{Rules, caller, denied, headers, take_known_object};
 use crate::s3::error::{fail, no_such_key, object_key};
@@ -133,7 +133,7 @@ pub(super) async fn put_object_acl(
         live.acl.clone_from(&acl);
         Ok(())
     };
-    api.tables.change_object(&bucket, &key, &row, set).await?;
+    api.telling(&request, &bucket, EventKind::AclPut).change_object(&bucket, &key, &row, set).await?;
     Ok(S3Response::new(PutObjectAclOutput::default()))
 }
 

@@ -19,7 +19,7 @@ use crate::access::Action;
 use crate::checksum::{ChecksumKind, ChecksumScope, Hasher};
 use crate::names::{ObjectKey, ObjectUid};
 use crate::pipeline::{self, WriteOptions};
-use crate::rows::{BucketRow, DefaultEncryption, LiveObject, ObjectBody, ObjectChecksum, ObjectRow, Sse};
+use crate::rows::{BucketRow, DefaultEncryption, EventKind, LiveObject, ObjectBody, ObjectChecksum, ObjectRow, Sse};
 use crate::s3::Api;
 use crate::s3::access::{Rules, check_owner, headers, judge};
 use crate::s3::conditional::{Conditions, Verdict};
@@ -94,7 +94,8 @@ pub(super) async fn copy_object(api: &Api, mut request: S3Request<CopyObjectInpu
         let object = NewObject { uid, owner: shared.owner.clone(), live, inline: None };
         let from = CopySource { bucket: &source.bucket, key: &source.key, row: &source.row };
         let keys = CopyKeys { from: &source.sealing.keys, to: &sealing.keys };
-        match api.tables.copy_object(from, (&target, &key), keys, object, &condition, now_ms()).await {
+        let tables = api.telling(&request, &target, EventKind::CreatedCopy);
+        match tables.copy_object(from, (&target, &key), keys, object, &condition, now_ms()).await {
             Ok(put) => {
                 let expiration = lifecycle::expiration(&target, &key, &put.row);
                 let output = answer(&put.row, &source, sealing.shown());

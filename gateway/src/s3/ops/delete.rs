@@ -10,7 +10,7 @@ use s3s::{S3Error, S3Request, S3Response, S3Result};
 
 use super::shape::{matching, version};
 use crate::names::VersionId;
-use crate::rows::BucketRow;
+use crate::rows::{BucketRow, EventKind};
 use crate::s3::Api;
 use crate::s3::access::{Judge, Rules, headers, judge};
 use crate::s3::conditional::Tags;
@@ -18,7 +18,7 @@ use crate::s3::error::{malformed_xml, object_key};
 use crate::s3::headers::text;
 use crate::s3::limits::{DELETE_CONCURRENCY, DELETE_KEYS_MAX};
 use crate::s3::lock::unix_ms;
-use crate::tables::{Deleted, Deletion, TableError};
+use crate::tables::{Deleted, Deletion, TableError, Tables};
 
 pub(super) async fn delete_object(api: &Api, request: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
     let input = &request.input;
@@ -32,7 +32,8 @@ pub(super) async fn delete_object(api: &Api, request: S3Request<DeleteObjectInpu
         past_governance: judge(&request)?.bypasses_retention,
     };
     let named = version(input.version_id.as_deref())?;
-    let deleted = api.tables.delete_object(&bucket, &key, named, &deletion, now_ms()).await?;
+    let tables = api.telling(&request, &bucket, EventKind::RemovedDelete);
+    let deleted = tables.delete_object(&bucket, &key, named, &deletion, now_ms()).await?;
     let output = DeleteObjectOutput {
         delete_marker: deleted.delete_marker.then_some(true),
         request_charged: None,
@@ -48,12 +49,13 @@ pub(super) async fn delete_objects(
     let bucket = api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
     let judge = judge(&request)?.clone();
     let rules = Rules::of(&bucket);
+    let tables = api.telling(&request, &bucket, EventKind::RemovedDelete);
     let delete = request.input.delete;
     if delete.objects.is_empty() || delete.objects.len() > DELETE_KEYS_MAX {
         return Err(malformed_xml());
     }
     let quiet = delete.quiet == Some(true);
-    let work = delete.objects.into_iter().map(|object| delete_one(api, (&judge, &rules), &bucket, object));
+    let work = delete.objects.into_iter().map(|object| delete_one(&tables, (&judge, &rules), &bucket, object));
     let outcomes: Vec<_> = stream::iter(work).buffered(DELETE_CONCURRENCY).collect().await;
     let (mut deleted, mut errors) = (Vec::new(), Vec::new());
     for outcome in outcomes {
@@ -68,13 +70,13 @@ pub(super) async fn delete_objects(
 }
 
 async fn delete_one(
-    api: &Api,
+    tables: &Tables,
     law: (&Judge, &Rules),
     bucket: &BucketRow,
     object: ObjectIdentifier,
 ) -> Result<DeletedObject, DeleteError> {
     let (key, version_id) = (object.key.clone(), object.version_id.clone());
-    match try_delete(api, law, bucket, &object).await {
+    match try_delete(tables, law, bucket, &object).await {
         Ok((named, deleted)) => Ok(DeletedObject {
             delete_marker: deleted.delete_marker.then_some(true),
             delete_marker_version_id: deleted.version.filter(|_| deleted.delete_marker).map(|version| version.to_string()),
@@ -91,7 +93,7 @@ async fn delete_one(
 }
 
 async fn try_delete(
-    api: &Api,
+    tables: &Tables,
     (judge, rules): (&Judge, &Rules),
     bucket: &BucketRow,
     object: &ObjectIdentifier,
@@ -106,7 +108,7 @@ async fn try_delete(
         if_write: None,
         past_governance: judge.bypasses_retention,
     };
-    match api.tables.delete_object(bucket, &key, named, &deletion, now_ms()).await {
+    match tables.delete_object(bucket, &key, named, &deletion, now_ms()).await {
         Ok(deleted) => Ok((named, deleted)),
         Err(TableError::NoSuchVersion) => Ok((named, Deleted { existed: false, delete_marker: false, version: named })),
         Err(error) => Err(error.into()),

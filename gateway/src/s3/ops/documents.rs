@@ -1,14 +1,12 @@
-//! Documents of buckets that say that something is off: logging, payment by requesters, websites, notifications, replication,
-//! acceleration. To turn one of them on is not implemented.
+//! Documents of buckets that say that something is off: logging, payment by requesters, websites, replication, acceleration.
+//! To turn one of them on is not implemented.
 
 use http::StatusCode;
 use s3s::dto::{
     GetBucketAccelerateConfigurationInput, GetBucketAccelerateConfigurationOutput, GetBucketLoggingInput, GetBucketLoggingOutput,
-    GetBucketNotificationConfigurationInput, GetBucketNotificationConfigurationOutput, GetBucketReplicationInput,
-    GetBucketReplicationOutput, GetBucketRequestPaymentInput, GetBucketRequestPaymentOutput, GetBucketWebsiteInput,
-    GetBucketWebsiteOutput, GetObjectTorrentInput, GetObjectTorrentOutput, NotificationConfiguration, Payer,
-    PutBucketLoggingInput, PutBucketLoggingOutput, PutBucketNotificationConfigurationInput,
-    PutBucketNotificationConfigurationOutput, PutBucketRequestPaymentInput, PutBucketRequestPaymentOutput,
+    GetBucketReplicationInput, GetBucketReplicationOutput, GetBucketRequestPaymentInput, GetBucketRequestPaymentOutput,
+    GetBucketWebsiteInput, GetBucketWebsiteOutput, GetObjectTorrentInput, GetObjectTorrentOutput, Payer, PutBucketLoggingInput,
+    PutBucketLoggingOutput, PutBucketRequestPaymentInput, PutBucketRequestPaymentOutput,
 };
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
@@ -100,34 +98,6 @@ pub(super) async fn get_object_torrent(
 ) -> S3Result<S3Response<GetObjectTorrentOutput>> {
     api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
     Err(fail(S3ErrorCode::NoSuchKey, "The object has no torrent"))
-}
-
-/// An empty document turns notifications off, which they are.
-pub(super) async fn put_bucket_notification_configuration(
-    api: &Api,
-    request: S3Request<PutBucketNotificationConfigurationInput>,
-) -> S3Result<S3Response<PutBucketNotificationConfigurationOutput>> {
-    let input = &request.input;
-    api.bucket(&request, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
-    let NotificationConfiguration {
-        event_bridge_configuration: bridge,
-        lambda_function_configurations: functions,
-        queue_configurations: queues,
-        topic_configurations: topics,
-    } = &input.notification_configuration;
-    let lists = [functions.as_ref().map(Vec::len), queues.as_ref().map(Vec::len), topics.as_ref().map(Vec::len)];
-    if bridge.is_some() || lists.into_iter().flatten().any(|len| len > 0) {
-        return Err(not_implemented("Event notifications are not implemented"));
-    }
-    Ok(S3Response::new(PutBucketNotificationConfigurationOutput::default()))
-}
-
-pub(super) async fn get_bucket_notification_configuration(
-    api: &Api,
-    request: S3Request<GetBucketNotificationConfigurationInput>,
-) -> S3Result<S3Response<GetBucketNotificationConfigurationOutput>> {
-    api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
-    Ok(S3Response::new(GetBucketNotificationConfigurationOutput::default()))
 }
 
 pub(super) async fn get_bucket_accelerate_configuration(

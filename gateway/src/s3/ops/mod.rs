@@ -15,6 +15,7 @@ mod lifecycle;
 mod list;
 mod locks;
 mod multipart;
+mod notifications;
 mod page;
 mod part;
 mod put;
@@ -108,8 +109,8 @@ operations! {
     documents::get_bucket_request_payment(GetBucketRequestPaymentInput) -> GetBucketRequestPaymentOutput;
     documents::get_bucket_website(GetBucketWebsiteInput) -> GetBucketWebsiteOutput;
     documents::get_bucket_replication(GetBucketReplicationInput) -> GetBucketReplicationOutput;
-    documents::put_bucket_notification_configuration(PutBucketNotificationConfigurationInput) -> PutBucketNotificationConfigurationOutput;
-    documents::get_bucket_notification_configuration(GetBucketNotificationConfigurationInput) -> GetBucketNotificationConfigurationOutput;
     documents::get_object_torrent(GetObjectTorrentInput) -> GetObjectTorrentOutput;
+    notifications::put_bucket_notification_configuration(PutBucketNotificationConfigurationInput) -> PutBucketNotificationConfigurationOutput;
+    notifications::get_bucket_notification_configuration(GetBucketNotificationConfigurationInput) -> GetBucketNotificationConfigurationOutput;
     documents::get_bucket_accelerate_configuration(GetBucketAccelerateConfigurationInput) -> GetBucketAccelerateConfigurationOutput;
 }

@@ -16,7 +16,7 @@ use super::page::{Asked, Names, given};
 use super::shape::{Owners, etag, made_version, precondition, timestamp, upload};
 use crate::checksum::{Checksum, ChecksumKind, ChecksumScope};
 use crate::names::{ObjectKey, ObjectUid, PartNumber};
-use crate::rows::{ObjectRow, Sse, UploadRow};
+use crate::rows::{BucketRow, EventKind, ObjectRow, Sse, UploadRow};
 use crate::s3::Api;
 use crate::s3::access::{caller, headers};
 use crate::s3::digest::{Shown, header_name, parse, parse_kind, scope_shown};
@@ -131,7 +131,8 @@ pub(super) async fn complete_multipart_upload(
         checksum: kept.map(|kept| said_checksum(headers(&request), kept)).transpose()?.flatten(),
         size: request.input.mpu_object_size.and_then(|size| u64::try_from(size).ok()),
     };
-    let row = api.tables.complete_upload(&bucket, &key, id, &completion, &condition, now_ms()).await?;
+    let tables = api.telling(&request, &bucket, EventKind::CreatedComplete);
+    let row = tables.complete_upload(&bucket, &key, id, &completion, &condition, now_ms()).await?;
     let location = location(headers(&request), &request.input.bucket, &key);
     let sse = row.live().map_or(&Sse::Implicit, |live| &live.sse);
     if customer.is_some() {

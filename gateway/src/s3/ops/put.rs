@@ -12,7 +12,7 @@ use super::shape::{etag, made_version, precondition};
 use crate::checksum::{ChecksumKind, ChecksumScope};
 use crate::names::{ObjectKey, ObjectUid};
 use crate::pipeline::{WriteOptions, WrittenPart};
-use crate::rows::{BucketRow, ETag, LiveObject, ObjectBody, ObjectChecksum, ObjectRow, PartPlace};
+use crate::rows::{BucketRow, ETag, EventKind, LiveObject, ObjectBody, ObjectChecksum, ObjectRow, PartPlace};
 use crate::s3::Api;
 use crate::s3::access::{headers, trailers};
 use crate::s3::digest::{Claims, Shown, scope_shown};
@@ -21,7 +21,7 @@ use crate::s3::error::object_key;
 use crate::s3::guard::FormFile;
 use crate::s3::headers::NewHeaders;
 use crate::s3::limits::PUT_BYTES_MAX;
-use crate::tables::{Coming, NewObject, Precondition, TableError};
+use crate::tables::{Coming, NewObject, Precondition, TableError, Tables};
 
 pub(super) async fn put_object(api: &Api, mut request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
     let bucket = api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
@@ -44,7 +44,9 @@ pub(super) async fn put_object(api: &Api, mut request: S3Request<PutObjectInput>
     let written = api.write(body, options, &claims, || trailers(&request)).await?;
 
     let object = new_object(api, &sealing, &key, shared, new, &written, kind);
-    let row = commit(api, &bucket, &key, &object, &condition, &written).await?;
+    let kind = if form { EventKind::CreatedPost } else { EventKind::CreatedPut };
+    let tables = api.telling(&request, &bucket, kind);
+    let row = commit((api, &tables), &bucket, &key, &object, &condition, &written).await?;
     let expiration = lifecycle::expiration(&bucket, &key, &row);
     Ok(S3Response::new(PutObjectOutput { expiration, ..answer(&row, sealing.shown()) }))
 }
@@ -92,14 +94,14 @@ fn new_object(
 }
 
 async fn commit(
-    api: &Api,
+    (api, tables): (&Api, &Tables),
     bucket: &BucketRow,
     key: &ObjectKey,
     object: &NewObject,
     condition: &Precondition,
     written: &WrittenPart,
 ) -> S3Result<ObjectRow> {
-    match api.tables.put_object(bucket, key, object, condition, now_ms()).await {
+    match tables.put_object(bucket, key, object, condition, now_ms()).await {
         Ok(put) => Ok(put.row),
         Err(error) => {
             // After a failure of the store the part may be named or not: the sweep finds out.

@@ -12,7 +12,7 @@ use super::acl::seen;
 use super::locks::live;
 use super::shape::{shown_version, version};
 use crate::names::{ObjectKey, VersionId};
-use crate::rows::{BucketRow, BucketTags, LiveObject};
+use crate::rows::{BucketRow, BucketTags, EventKind, LiveObject};
 use crate::s3::Api;
 use crate::s3::error::{fail_as, object_key};
 use crate::s3::limits::{BUCKET_TAGS_MAX, OBJECT_TAGS_MAX};
@@ -28,7 +28,7 @@ pub(super) async fn put_object_tagging(
     let document = std::mem::replace(&mut request.input.tagging, Tagging { tag_set: Vec::new() });
     let tags = tags::of_document(document, OBJECT_TAGS_MAX)?;
     let named = version(request.input.version_id.as_deref())?;
-    let version_id = set(api, &mut request, (&bucket, &key, named), tags).await?;
+    let version_id = set(api, &mut request, (&bucket, &key, named), tags, EventKind::TaggingPut).await?;
     Ok(S3Response::new(PutObjectTaggingOutput { version_id }))
 }
 
@@ -39,7 +39,7 @@ pub(super) async fn delete_object_tagging(
     let bucket = api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
     let key = object_key(&request.input.key)?;
     let named = version(request.input.version_id.as_deref())?;
-    let version_id = set(api, &mut request, (&bucket, &key, named), Vec::new()).await?;
+    let version_id = set(api, &mut request, (&bucket, &key, named), Vec::new(), EventKind::TaggingDelete).await?;
     Ok(S3Response::with_status(DeleteObjectTaggingOutput { version_id }, StatusCode::NO_CONTENT))
 }
 
@@ -49,6 +49,7 @@ async fn set<T>(
     request: &mut S3Request<T>,
     (bucket, key, named): (&BucketRow, &ObjectKey, Option<VersionId>),
     tags: Tags,
+    kind: EventKind,
 ) -> S3Result<Option<String>> {
     let row = seen(api, request, bucket, key, named).await?;
     live(&row, named.is_some())?;
@@ -56,7 +57,7 @@ async fn set<T>(
         live.tags.clone_from(&tags);
         Ok(())
     };
-    api.tables.change_object(bucket, key, &row, change).await?;
+    api.telling(request, bucket, kind).change_object(bucket, key, &row, change).await?;
     Ok(shown_version(bucket, &row))
 }
 

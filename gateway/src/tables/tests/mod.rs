@@ -8,6 +8,7 @@ mod holdings;
 mod list;
 mod locks;
 mod objects;
+mod outbox;
 mod random;
 mod redb;
 mod references;

@@ -3,6 +3,7 @@
 mod client;
 mod fleet;
 mod form;
+mod webhook;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ use nodio_wire::{Code, CodePolicy};
 pub(crate) use client::{Answer, Call, Client, Payload, presign};
 pub(crate) use fleet::PlainFleet;
 pub(crate) use form::{Form, sign_v2, time_in};
+pub(crate) use webhook::{Manner, Posted, Webhook};
 
 pub(crate) const REGION: &str = "us-east-1";
 pub(crate) const BUCKET: &str = "my-bucket";

@@ -1,0 +1,50 @@
+//! What becomes known of a request on its way, for those who tell of it afterwards.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http::Extensions;
+use nodio_host::clock::now_ms;
+use nodio_host::serve::ConnectInfo;
+use s3s::S3Request;
+
+use super::Api;
+use super::access::caller;
+use super::guard::RequestIds;
+use crate::rows::{BucketRow, Cause, EventKind};
+use crate::tables::{Tables, Telling};
+
+/// Lies in the extensions of every request.
+#[derive(Clone)]
+pub(crate) struct Seen(pub(crate) Arc<Sight>);
+
+pub(crate) struct Sight {
+    pub(crate) ids: RequestIds,
+}
+
+impl Seen {
+    pub(crate) fn of(extensions: &Extensions) -> Option<&Sight> {
+        extensions.get::<Self>().map(|seen| &*seen.0)
+    }
+}
+
+/// The address a request came from; empty where it isn't known.
+pub(crate) fn source(extensions: &Extensions) -> String {
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>();
+    peer.map(|info| info.0.ip().to_canonical().to_string()).unwrap_or_default()
+}
+
+impl Api {
+    /// The tables through which the request changes an object. They tell of the change where the bucket wants that; otherwise this costs
+    /// nothing.
+    pub(in crate::s3) fn telling<T>(&self, request: &S3Request<T>, bucket: &BucketRow, kind: EventKind) -> Tables {
+        if !bucket.tells() {
+            return self.tables.clone();
+        }
+        let ids = Seen::of(&request.extensions).map(|sight| sight.ids.clone());
+        let ids = ids.unwrap_or_else(RequestIds::random);
+        let principal = caller(request).map(|caller| caller.id.as_str().to_owned()).unwrap_or_default();
+        let cause = Cause { principal, source: source(&request.extensions), request: ids.request, host: ids.host };
+        self.tables.telling(Telling { kind, at: now_ms(), cause })
+    }
+}
