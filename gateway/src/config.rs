@@ -87,6 +87,8 @@ pub struct GatewayConfig {
     pub durability_every_ms: u64,
     /// Length of a day of lifecycle rules, seconds. Shorter than 86,400 only to see rules at work.
     pub lifecycle_day_seconds: u64,
+    /// Longest time that records of access logs wait to be written, milliseconds.
+    pub access_log_every_ms: u64,
     /// Events kept for one webhook that can't be reached; beyond, the oldest are dropped.
     pub webhook_queue_max: u64,
     /// Pause after a webhook failed for the first time, milliseconds; it doubles with each further time, up to a minute.
@@ -120,6 +122,7 @@ impl Default for GatewayConfig {
             sweep_every_ms: 6 * 60 * 60 * 1000,
             durability_every_ms: 10 * 60 * 1000,
             lifecycle_day_seconds: 24 * 60 * 60,
+            access_log_every_ms: 5 * 60 * 1000,
             webhook_queue_max: 100_000,
             webhook_retry_ms: 1000,
             webhook: Vec::new(),
@@ -172,9 +175,11 @@ impl GatewayConfig {
         must("sweep_every_ms", "100 or more", self.sweep_every_ms >= 100)?;
         must("durability_every_ms", "1000 (a second) or more", self.durability_every_ms >= 1000)?;
         must("lifecycle_day_seconds", "1 or more", self.lifecycle_day_seconds >= 1)?;
+        must("access_log_every_ms", "100 or more", self.access_log_every_ms >= 100)?;
         must("webhook_queue_max", "1 or more", self.webhook_queue_max >= 1)?;
         must("webhook_retry_ms", "1 or more", self.webhook_retry_ms >= 1)?;
-        let names = self.webhook.iter().all(|webhook| is_plain_name(&webhook.name) && webhook.name.len() <= WEBHOOK_NAME_CHARS_MAX);
+        let names =
+            self.webhook.iter().all(|webhook| is_plain_name(&webhook.name) && webhook.name.len() <= WEBHOOK_NAME_CHARS_MAX);
         must("webhook.name", "up to 64 letters, digits, hyphens and underscores", names)?;
         let mut names: Vec<_> = self.webhook.iter().map(|webhook| &webhook.name).collect();
         names.sort();
@@ -269,6 +274,7 @@ mod tests {
             "sweep_every_ms",
             "durability_every_ms",
             "lifecycle_day_seconds",
+            "access_log_every_ms",
             "webhook_queue_max",
             "webhook_retry_ms",
             "name",

@@ -3,7 +3,7 @@
 //! ```text
 //!   open:   lock the folder ─► master key ─► metadata ─► pipeline
 //!   start:  listen ─► guard, s3s, operations      ticks: release what was deleted, sweep, expire, count how safe it all is
-//!                                                   couriers: notifications to webhooks
+//!                                                   couriers: notifications to webhooks     writer of access logs
 //!                                                   admin socket      gauges, if asked for
 //! ```
 
@@ -30,6 +30,7 @@ use crate::keys::KeyError;
 use crate::meter::{Meter, serve_metrics};
 use crate::names::{BadName, BucketName, UserId};
 use crate::pipeline::{Pipeline, PipelineOptions};
+use crate::s3::access_log::{AccessLog, LogWriter};
 use crate::s3::encryption::NamedKeys;
 use crate::s3::{Api, endpoint};
 use crate::tables::{NewBucket, TableError, Tables};
@@ -144,17 +145,24 @@ impl Gateway {
             region: config.region.as_str().into(),
             named_keys: NamedKeys::new(&config.region, opened.tables.keyring().clone()),
         };
+        let log = AccessLog::default();
+        let logs = LogWriter { api: api.clone(), log: log.clone() };
+        let logging = tokio::spawn(logs.clone().run(Duration::from_millis(config.access_log_every_ms), shutdown.clone()));
         let options = ServeOptions {
             connections_max: config.connections_max as usize,
             drain: Duration::from_millis(config.drain_ms),
             ..ServeOptions::default()
         };
-        let serving =
-            tokio::spawn(serve(listener, endpoint(api, &config.domains, config.signature_v2), options, shutdown.clone()));
+        let serving = tokio::spawn(serve(
+            listener,
+            endpoint(api, &config.domains, config.signature_v2, log.clone()),
+            options,
+            shutdown.clone(),
+        ));
         let desk = Desk::open(opened.tables.clone(), meter.clone(), &config);
         let answering = tokio::spawn(admin::serve(socket, desk, shutdown.clone()));
-        let measuring = metrics.map(|listener| tokio::spawn(serve_metrics(listener, meter, couriers, shutdown)));
-        Ok(Running { addr, metrics_addr, opened, ticks, telling, serving, answering, measuring })
+        let measuring = metrics.map(|listener| tokio::spawn(serve_metrics(listener, meter, (couriers, log), shutdown)));
+        Ok(Running { addr, metrics_addr, opened, ticks, telling, logs, logging, serving, answering, measuring })
     }
 }
 
@@ -178,6 +186,8 @@ pub struct Running {
     opened: Opened,
     ticks: Ticks,
     telling: JoinSet<()>,
+    logs: LogWriter,
+    logging: JoinHandle<()>,
     serving: JoinHandle<()>,
     answering: JoinHandle<()>,
     measuring: Option<JoinHandle<()>>,
@@ -224,8 +234,10 @@ impl Running {
 
     /// Returns once the shutdown has begun and everything has ended: requests, background work, the admin socket.
     pub async fn wait(self) {
-        let Self { opened, ticks, telling, serving, answering, measuring, .. } = self;
-        let _ = tokio::join!(serving, answering);
+        let Self { opened, ticks, telling, logs, logging, serving, answering, measuring, .. } = self;
+        let _ = tokio::join!(serving, answering, logging);
+        // Every request has its line by now.
+        logs.write_last().await;
         if let Some(measuring) = measuring {
             let _ = measuring.await;
         }

@@ -1,10 +1,12 @@
 //! The decision.
 
+use nodio_wire::UnixMs;
+
 use super::action::{Action, ByAcl};
 use super::condition::Context;
-use super::policy::{Person, Policy, Question, Says};
+use super::policy::{LOG_DELIVERY, Person, Policy, Question, Says};
 use crate::names::UserId;
-use crate::rows::{Acl, Permission, PublicAccessBlock};
+use crate::rows::{Acl, Grantee, Permission, PublicAccessBlock};
 
 /// A signed request's user and the policy of the access key that signed.
 #[derive(Debug, Clone, Copy)]
@@ -80,6 +82,32 @@ pub(crate) fn is_allowed(asked: &Asked<'_>) -> bool {
         Says::Deny => false,
         Says::Allow if owns_bucket || !is_restricted(&asked.bucket) => true,
         Says::Allow | Says::Nothing => is_owners(asked, owns_bucket) || is_granted(asked),
+    }
+}
+
+/// Whether the access log of the bucket `source`, of `owner`, may be put at `key`: by the policy's word on the service that does it, else by
+/// the ACL's on its group, which needs WRITE and READ_ACP.
+pub(crate) fn may_deliver_logs(bucket: &Bucket<'_>, source: &str, owner: &UserId, key: &str, now: UnixMs) -> bool {
+    let mut context = Context::default();
+    context.add("aws:sourcearn", format!("arn:aws:s3:::{source}"));
+    context.add("aws:sourceaccount", owner.as_str());
+    context.add("aws:principalservicename", "logging.s3.amazonaws.com");
+    context.add("aws:principalisawsservice", "true");
+    context.add("aws:securetransport", "true");
+    for key in ["aws:epochtime", "aws:currenttime"] {
+        context.add(key, (now / 1000).to_string());
+    }
+    let resource = format!("arn:aws:s3:::{}/{key}", bucket.name);
+    let action = Action::PutObject.name();
+    let question = Question { person: Some(LOG_DELIVERY), action, resource: &resource, context: &context };
+    let granted = |acl: &Acl| {
+        let grants = |wanted| acl.grants.iter().any(|grant| grant.grantee == Grantee::LogDelivery && grant.permission == wanted);
+        grants(Permission::FullControl) || grants(Permission::Write) && grants(Permission::ReadAcp)
+    };
+    match bucket.policy.map_or(Says::Nothing, |policy| policy.says(&question)) {
+        Says::Deny => false,
+        Says::Allow => true,
+        Says::Nothing => !bucket.acls_off && bucket.acl.is_some_and(granted),
     }
 }
 

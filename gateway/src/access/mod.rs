@@ -27,5 +27,5 @@ mod tests;
 pub(crate) use acl::Canned;
 pub(crate) use action::Action;
 pub(crate) use condition::Context;
-pub(crate) use decide::{Asked, Bucket, Object, Who, is_allowed};
+pub(crate) use decide::{Asked, Bucket, Object, Who, is_allowed, may_deliver_logs};
 pub(crate) use policy::Policy;

@@ -56,6 +56,9 @@ pub(super) struct Person<'a> {
     pub(super) name: &'a str,
 }
 
+/// The service that puts access logs into buckets.
+pub(super) const LOG_DELIVERY: Person<'static> = Person { id: "service:logging.s3.amazonaws.com", name: "" };
+
 /// What statements are held against.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Question<'a> {
@@ -222,8 +225,10 @@ fn people(value: &Value) -> Result<Vec<String>, BadPolicy> {
                 match kind.as_str() {
                     "AWS" if named.iter().all(|one| one == "*" || is_person(one)) => people.extend(named),
                     "CanonicalUser" => people.extend(named),
-                    // No service of Amazon's calls here, so these are nobody.
-                    "Service" if named.iter().all(|one| is_service(one)) => {}
+                    // Apart from the ids of users by the colon, which these can't have.
+                    "Service" if named.iter().all(|one| is_service(one)) => {
+                        people.extend(named.iter().map(|one| format!("service:{one}")));
+                    }
                     _ => return Err(invalid),
                 }
             }

@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 
 use super::{Figures, Measured, Meter};
 use crate::events::{Couriers, EventFigures};
+use crate::s3::access_log::{AccessLog, LogFigures};
 use crate::tables::TableError;
 
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -22,21 +23,23 @@ const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 const CONNECTIONS_MAX: usize = 16;
 
 /// Serves until `shutdown`.
-pub(crate) async fn serve_metrics(listener: TcpListener, meter: Meter, couriers: Couriers, shutdown: Shutdown) {
+pub(crate) async fn serve_metrics(listener: TcpListener, meter: Meter, others: (Couriers, AccessLog), shutdown: Shutdown) {
     let service = tower::service_fn(move |request: Request<Incoming>| {
-        let (meter, couriers) = (meter.clone(), couriers.clone());
-        async move { Ok::<_, Infallible>(answer(&meter, &couriers, request.method(), request.uri().path()).await) }
+        let (meter, others) = (meter.clone(), others.clone());
+        async move { Ok::<_, Infallible>(answer(&meter, &others, request.method(), request.uri().path()).await) }
     });
     let options = ServeOptions { connections_max: CONNECTIONS_MAX, ..ServeOptions::default() };
     serve(listener, service, options, shutdown).await;
 }
 
-async fn answer(meter: &Meter, couriers: &Couriers, method: &Method, path: &str) -> Response<Full<Bytes>> {
+async fn answer(meter: &Meter, (couriers, log): &(Couriers, AccessLog), method: &Method, path: &str) -> Response<Full<Bytes>> {
     if method != Method::GET || path != "/metrics" {
         return response(StatusCode::NOT_FOUND, "only GET /metrics is answered here\n".to_owned());
     }
     match meter.all().await {
-        Ok(measured) => response(StatusCode::OK, render(&measured) + &render_events(couriers.figures())),
+        Ok(measured) => {
+            response(StatusCode::OK, render(&measured) + &render_events(couriers.figures()) + &render_log(log.figures()))
+        }
         Err(error) => response(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
     }
 }
@@ -120,6 +123,20 @@ pub(super) fn render_events<'a>(webhooks: impl Iterator<Item = (&'a str, EventFi
     family("events_delivered_total", "counter", "Events delivered.", |figures| figures.delivered);
     family("attempts_failed_total", "counter", "Attempts to deliver that failed.", |figures| figures.failed);
     family("events_dropped_total", "counter", "Events dropped from a full queue.", |figures| figures.dropped);
+    out
+}
+
+/// Records of access logs, of all buckets together.
+pub(super) fn render_log(figures: LogFigures) -> String {
+    let mut out = String::new();
+    for (name, kind, help, value) in [
+        ("waiting", "gauge", "Records of access logs that wait to be written.", figures.waiting),
+        ("written_total", "counter", "Records written.", figures.written),
+        ("dropped_total", "counter", "Records dropped for want of room or of a target.", figures.dropped),
+    ] {
+        let name = format!("nodio_access_log_records_{name}");
+        let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}");
+    }
     out
 }
 

@@ -16,6 +16,7 @@ mod encryption;
 mod lifecycle;
 mod listed;
 mod locking;
+mod logging;
 mod named_key;
 mod notification;
 mod object;
@@ -33,6 +34,7 @@ pub(crate) use encryption::DefaultEncryption;
 pub(crate) use lifecycle::{Expiration, FilterForm, Lifecycle, LifecycleRule, NoncurrentExpiration, RuleFilter};
 pub(crate) use listed::{ListedObject, ListedVersion};
 pub(crate) use locking::{BucketTags, DefaultRetention, RetentionPeriod};
+pub(crate) use logging::{LogKeyFormat, Logging};
 pub(crate) use named_key::NamedKeyRow;
 pub(crate) use notification::{Cause, ChangeEvent, EventKind, EventRow, NotificationRule, Notifications, TestEvent, Watched};
 pub(crate) use object::{

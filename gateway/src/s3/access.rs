@@ -22,6 +22,7 @@ use s3s::{S3Error, S3ErrorCode, S3Request, S3Result, TrailingHeaders};
 
 use super::error::{bucket_name, fail};
 use super::guard::query;
+use super::seen::{Aim, Seen};
 use crate::access::{Action, Context, Policy};
 use crate::names::{ObjectKey, VersionId};
 use crate::rows::{BucketRow, ObjectRow, UserRow};
@@ -58,6 +59,10 @@ impl Access {
 
     async fn decide(&self, judge: Judge, need: Need, asked: &Target<'_>, extensions: &mut Extensions) -> S3Result<()> {
         let bucket = Arc::new(self.0.bucket(&bucket_name(asked.bucket)?).await?);
+        if let Some(sight) = Seen::of(extensions) {
+            // Said once: of two decisions on a request, the first.
+            let _ = sight.aim.set(bucket.logs().then(|| asked.aim(&bucket, &judge)));
+        }
         let rules = Rules::of(&bucket);
         let key = asked.key;
         match need {
@@ -131,10 +136,18 @@ impl Access {
 
 /// What a request is for.
 struct Target<'a> {
+    operation: &'a str,
     bucket: &'a str,
     key: &'a str,
     version: Option<&'a str>,
     upload: Option<&'a str>,
+}
+
+impl Target<'_> {
+    fn aim(&self, bucket: &Arc<BucketRow>, judge: &Judge) -> Aim {
+        let requester = judge.caller.signed.then(|| judge.caller.user.id.clone());
+        Aim { bucket: bucket.clone(), key: self.key.to_owned(), operation: self.operation.to_owned(), requester }
+    }
 }
 
 #[async_trait]
@@ -145,12 +158,12 @@ impl S3Access for Access {
             self.identify(credentials.as_ref(), cx.extensions_mut()).await?;
         }
         let judge = Judge::of(cx)?;
-        let operation = cx.s3_op().name();
+        let operation = cx.s3_op().name().to_owned();
         let uri = cx.uri().clone();
         let pairs = query::pairs(uri.query().unwrap_or_default()).unwrap_or_default();
         let of_query = |name: &str| pairs.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str());
         let version = of_query("versionId");
-        let need = needs::of(operation, version.is_some_and(|version| !version.is_empty()));
+        let need = needs::of(&operation, version.is_some_and(|version| !version.is_empty()));
         let bucket = cx.s3_path().get_bucket_name().map(str::to_owned);
         let key = cx.s3_path().get_object_key().unwrap_or_default().to_owned();
         if let Need::Signature(action) = need {
@@ -163,7 +176,7 @@ impl S3Access for Access {
             return Ok(());
         }
         let bucket = bucket.ok_or_else(denied)?;
-        let target = Target { bucket: &bucket, key: &key, version, upload: of_query("uploadId") };
+        let target = Target { operation: &operation, bucket: &bucket, key: &key, version, upload: of_query("uploadId") };
         self.decide(judge, need, &target, cx.extensions_mut()).await
     }
 }

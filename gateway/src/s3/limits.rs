@@ -64,3 +64,10 @@ pub(crate) const UPLOADS_PAGE: usize = 1000;
 /// Rules of one notification configuration, and bytes of a filter's value.
 pub(crate) const NOTIFICATION_RULES_MAX: usize = 100;
 pub(crate) const FILTER_VALUE_BYTES_MAX: usize = 1024;
+/// Lines of access logs held in memory, all buckets together; an object is written when a bucket has so many.
+pub(crate) const LOG_BYTES_MAX: usize = 8 * 1024 * 1024;
+pub(crate) const LOG_OBJECT_BYTES: usize = 1024 * 1024;
+/// Behind it there must be room for the rest of a key.
+pub(crate) const LOG_PREFIX_BYTES_MAX: usize = 800;
+/// How long a shutdown waits for the last access logs to be written.
+pub(crate) const LOG_LAST_MS_MAX: u64 = 10_000;

@@ -8,6 +8,7 @@
 //! built answers NotImplemented; past these files there are no raw strings. Errors have one table: `error`.
 
 mod access;
+pub(crate) mod access_log;
 mod auth;
 mod conditional;
 mod cors;
@@ -35,6 +36,7 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 
 use crate::pipeline::Pipeline;
 use crate::tables::Tables;
+use access_log::AccessLog;
 use encryption::NamedKeys;
 pub(crate) use guard::Guard;
 
@@ -48,7 +50,7 @@ pub(crate) struct Api {
 }
 
 /// The endpoint: guarded, signed, with buckets as paths and under `domains`, and with `signature_v2` for old clients if so wished.
-pub(crate) fn endpoint(api: Api, domains: &[String], signature_v2: bool) -> Guard {
+pub(crate) fn endpoint(api: Api, domains: &[String], signature_v2: bool, log: AccessLog) -> Guard {
     let (region, tables) = (api.region.clone(), api.tables.clone());
     let unsigned = Arc::new(OnceLock::new());
     let access = access::Access(api.tables.clone());
@@ -59,7 +61,7 @@ pub(crate) fn endpoint(api: Api, domains: &[String], signature_v2: bool) -> Guar
     let service = builder.build();
     // The cell is new: this is the one time it is set.
     let _ = unsigned.set(second_turn(api, domains));
-    Guard::new(service, tables, &region, hosts::Domains::new(domains), signature_v2)
+    Guard::new(service, tables, &region, (hosts::Domains::new(domains), signature_v2), log)
 }
 
 /// For requests whose signature was checked and whose caller is known; see [`lenient`].

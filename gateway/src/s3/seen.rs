@@ -1,7 +1,7 @@
 //! What becomes known of a request on its way, for those who tell of it afterwards.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use http::Extensions;
 use nodio_host::clock::now_ms;
@@ -11,6 +11,7 @@ use s3s::S3Request;
 use super::Api;
 use super::access::caller;
 use super::guard::RequestIds;
+use crate::names::UserId;
 use crate::rows::{BucketRow, Cause, EventKind};
 use crate::tables::{Tables, Telling};
 
@@ -20,9 +21,24 @@ pub(crate) struct Seen(pub(crate) Arc<Sight>);
 
 pub(crate) struct Sight {
     pub(crate) ids: RequestIds,
+    /// Set by who decides on access: what the request is for, if its bucket logs.
+    pub(crate) aim: OnceLock<Option<Aim>>,
+}
+
+/// What a request to a bucket that logs is for.
+pub(crate) struct Aim {
+    pub(crate) bucket: Arc<BucketRow>,
+    pub(crate) key: String,
+    pub(crate) operation: String,
+    /// Nobody who signed.
+    pub(crate) requester: Option<UserId>,
 }
 
 impl Seen {
+    pub(crate) fn new(ids: RequestIds) -> Self {
+        Self(Arc::new(Sight { ids, aim: OnceLock::new() }))
+    }
+
     pub(crate) fn of(extensions: &Extensions) -> Option<&Sight> {
         extensions.get::<Self>().map(|seen| &*seen.0)
     }

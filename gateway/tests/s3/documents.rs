@@ -5,11 +5,7 @@ use super::common::{BUCKET, Call, World};
 #[tokio::test]
 async fn what_is_off_says_so() {
     let world = World::new().await;
-    for (target, element) in [
-        ("logging", "BucketLoggingStatus"),
-        ("accelerate", "AccelerateConfiguration"),
-        ("requestPayment", "RequestPaymentConfiguration"),
-    ] {
+    for (target, element) in [("accelerate", "AccelerateConfiguration"), ("requestPayment", "RequestPaymentConfiguration")] {
         let answer = world.client.send(Call::get(&format!("/{BUCKET}?{target}"))).await;
         assert_eq!(answer.status, 200, "{target}: {}", answer.text());
         assert!(answer.text().contains(element), "{}", answer.text());
@@ -39,19 +35,4 @@ async fn requesters_are_never_made_to_pay() {
     assert_eq!(world.client.send(put("Requester")).await.error(), (501, "NotImplemented".into()));
     assert_eq!(world.client.send(put("Nobody")).await.error(), (400, "MalformedXML".into()));
     assert_eq!(world.client.send(Call::get(&target)).await.one("Payer").as_deref(), Some("BucketOwner"));
-}
-
-#[tokio::test]
-async fn logging_can_be_turned_off_only() {
-    let world = World::new().await;
-    let logging = format!("/{BUCKET}?logging");
-    let put = |bucket: &str| {
-        let enabled =
-            format!("<LoggingEnabled><TargetBucket>{bucket}</TargetBucket><TargetPrefix>l/</TargetPrefix></LoggingEnabled>");
-        Call::put(&logging, format!("<BucketLoggingStatus>{enabled}</BucketLoggingStatus>"))
-    };
-    assert_eq!(world.client.send(Call::put(&logging, "<BucketLoggingStatus/>")).await.status, 200);
-    assert_eq!(world.client.send(put(BUCKET)).await.error(), (501, "NotImplemented".into()));
-    assert_eq!(world.client.send(put("no-such-bucket")).await.error(), (400, "InvalidTargetBucketForLogging".into()));
-    assert!(world.client.send(Call::get(&logging)).await.one("TargetBucket").is_none());
 }

@@ -17,6 +17,7 @@ mod lifecycle;
 mod limits;
 mod listing;
 mod locking;
+mod logging;
 mod multipart;
 mod notifications;
 mod objects;

@@ -256,3 +256,12 @@ fn what_is_told_to_webhooks() {
     let test = TestEvent { at: 1_700_000_000_000, bucket: bucket(), request: "R".to_owned(), host: "H".to_owned() };
     opens(&EventRow::Test(test), "010180d095ffbc31096d792d6275636b657401520148");
 }
+
+#[test]
+fn where_access_logs_go() {
+    let target = BucketName::parse("my-bucket").unwrap();
+    opens(
+        &Logging { target, prefix: "l/".to_owned(), grants: acl().grants, key_format: LogKeyFormat::ByEventTime },
+        "01096d792d6275636b6574026c2f0200406131613161316131613161316131613161316131613161316131613161316131613161316131613161316131613161316131613161316131613161316131613100030403",
+    );
+}

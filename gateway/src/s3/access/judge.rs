@@ -47,7 +47,7 @@ impl Rules {
         self.policy.as_ref().is_some_and(Policy::is_public)
     }
 
-    fn bucket<'a>(&'a self, row: &'a BucketRow) -> Bucket<'a> {
+    pub(crate) fn bucket<'a>(&'a self, row: &'a BucketRow) -> Bucket<'a> {
         Bucket {
             name: row.name.as_str(),
             owner: &row.owner,

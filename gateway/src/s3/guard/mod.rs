@@ -39,10 +39,13 @@ pub(crate) use ids::RequestIds;
 pub(super) use refusal::Refusal;
 use request::{Kind, Rules};
 
+use super::access_log::{AccessLog, Asked};
 use super::cors::{CrossOrigin, Wish};
 use super::encryption::hide_keys;
 use super::hosts::Domains;
 use super::seen::{Seen, Sight};
+use crate::names::BucketName;
+use crate::rows::BucketRow;
 use crate::tables::Tables;
 pub(crate) use form::FormFile;
 pub(crate) use form::fuzz::{form as fuzz_form, policy as fuzz_policy, tags as fuzz_tags};
@@ -54,22 +57,32 @@ pub(crate) struct Guard {
     tables: Tables,
     rules: Arc<Rules>,
     cors: CrossOrigin,
+    log: AccessLog,
 }
 
 impl Guard {
     /// The tables are asked for the secrets of those who sign forms, and for what buckets say of other origins.
-    pub(crate) fn new(inner: S3Service, tables: Tables, region: &str, domains: Domains, signature_v2: bool) -> Self {
+    pub(crate) fn new(
+        inner: S3Service,
+        tables: Tables,
+        region: &str,
+        (domains, signature_v2): (Domains, bool),
+        log: AccessLog,
+    ) -> Self {
         let cors = CrossOrigin(tables.clone());
-        Self { inner, tables, rules: Arc::new(Rules { region: region.to_owned(), domains, signature_v2 }), cors }
+        Self { inner, tables, rules: Arc::new(Rules { region: region.to_owned(), domains, signature_v2 }), cors, log }
     }
 
-    async fn answer(self, request: Request<Incoming>) -> Response<Body> {
+    async fn answer(self, mut request: Request<Incoming>) -> Response<Body> {
         let begun = Instant::now();
         let ids = RequestIds::random();
         let method = request.method().clone();
         let resource = request.uri().path().to_owned();
         let waits = waits_for_continue(&request);
-        let mut response = self.pass(request, &ids, &resource).await;
+        let (asked, seen) = (Asked::of(&request), Seen::new(ids.clone()));
+        request.extensions_mut().insert(seen.clone());
+        let mut response = self.clone().pass(request, &ids, &resource).await;
+        let error = is_error(response.status()).then(|| refusal::code(&response)).flatten();
         ids.stamp(response.headers_mut());
         if method == Method::HEAD || response.status() == StatusCode::NOT_MODIFIED {
             drop_error_body(&mut response);
@@ -86,12 +99,29 @@ impl Guard {
         let status = response.status().as_u16();
         let micros = begun.elapsed().as_micros() as u64;
         tracing::debug!(request = ids.request, %method, path = resource, status, micros, "answered");
-        response
+        match self.logging_bucket(&asked, &seen.0, response.status()).await {
+            Some((bucket, key)) => self.log.watch(asked, (&bucket, key), &seen.0, error, response),
+            None => response,
+        }
+    }
+
+    /// The request's bucket, if it logs, and the key that the path names. A request that was refused before anybody looked at the bucket,
+    /// or is about no more than other origins, is the bucket's all the same.
+    async fn logging_bucket(&self, asked: &Asked, sight: &Sight, status: StatusCode) -> Option<(Arc<BucketRow>, String)> {
+        match sight.aim.get() {
+            Some(aim) => aim.as_ref().map(|aim| (aim.bucket.clone(), query::encode(&aim.key))),
+            None if is_error(status) || asked.is_preflight() => {
+                let parts = asked.parts();
+                let (bucket, key) = self.rules.domains.names(&parts);
+                let row = self.tables.bucket(&BucketName::parse(&bucket?).ok()?).await.ok()?;
+                row.logs().then(|| (Arc::new(row), key.to_owned()))
+            }
+            None => None,
+        }
     }
 
     async fn pass(self, request: Request<Incoming>, ids: &RequestIds, resource: &str) -> Response<Body> {
-        let (mut parts, incoming) = request.into_parts();
-        parts.extensions.insert(Seen(Arc::new(Sight { ids: ids.clone() })));
+        let (parts, incoming) = request.into_parts();
         let bucket = self.rules.domains.bucket_of(&parts);
         if parts.method == Method::OPTIONS {
             return match self.cors.preflight(&parts, bucket.as_deref()).await {

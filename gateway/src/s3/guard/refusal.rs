@@ -83,6 +83,12 @@ pub(super) fn complete(response: Response<Body>, ids: &RequestIds, resource: &st
     completed
 }
 
+/// The code of an error's answer.
+pub(super) fn code(response: &Response<Body>) -> Option<String> {
+    let body = response.body().bytes()?;
+    text_of(std::str::from_utf8(&body).ok()?, "Code")
+}
+
 /// The error in an answer made by s3s, with S3's own words for it.
 fn read(response: &Response<Body>) -> Option<Refusal> {
     let body = response.body().bytes()?;

@@ -175,24 +175,28 @@ async fn shown(api: &Api, owner_id: &UserId, acl: Option<&Acl>) -> S3Result<(Own
         acl.unwrap_or(&alone).grants.iter().partition(|grant| matches!(grant.grantee, Grantee::User(_)));
     let mut grants = Vec::new();
     for grant in groups.into_iter().chain(users) {
-        let grantee = match &grant.grantee {
-            Grantee::User(id) => {
-                let user = owner(&named(api, id).await?);
-                let type_ = Type::from_static(Type::CANONICAL_USER);
-                ShownGrantee { display_name: user.display_name, email_address: None, id: user.id, type_, uri: None }
-            }
-            group => ShownGrantee {
-                display_name: None,
-                email_address: None,
-                id: None,
-                type_: Type::from_static(Type::GROUP),
-                uri: group_uri(group).map(str::to_owned),
-            },
-        };
+        let grantee = shown_grantee(api, &grant.grantee).await?;
         let permission = ShownPermission::from_static(grants::permission_name(grant.permission));
         grants.push(ShownGrant { grantee: Some(grantee), permission: Some(permission) });
     }
     Ok((own, grants))
+}
+
+pub(super) async fn shown_grantee(api: &Api, grantee: &Grantee) -> S3Result<ShownGrantee> {
+    Ok(match grantee {
+        Grantee::User(id) => {
+            let user = owner(&named(api, id).await?);
+            let type_ = Type::from_static(Type::CANONICAL_USER);
+            ShownGrantee { display_name: user.display_name, email_address: None, id: user.id, type_, uri: None }
+        }
+        group => ShownGrantee {
+            display_name: None,
+            email_address: None,
+            id: None,
+            type_: Type::from_static(Type::GROUP),
+            uri: group_uri(group).map(str::to_owned),
+        },
+    })
 }
 
 /// A user by id, also one that is gone.

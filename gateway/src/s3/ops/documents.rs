@@ -1,54 +1,20 @@
-//! Documents of buckets that say that something is off: logging, payment by requesters, websites, replication, acceleration.
+//! Documents of buckets that say that something is off: payment by requesters, websites, replication, acceleration.
 //! To turn one of them on is not implemented.
 
 use http::StatusCode;
 use s3s::dto::{
-    GetBucketAccelerateConfigurationInput, GetBucketAccelerateConfigurationOutput, GetBucketLoggingInput, GetBucketLoggingOutput,
-    GetBucketReplicationInput, GetBucketReplicationOutput, GetBucketRequestPaymentInput, GetBucketRequestPaymentOutput,
-    GetBucketWebsiteInput, GetBucketWebsiteOutput, GetObjectTorrentInput, GetObjectTorrentOutput, Payer, PutBucketLoggingInput,
-    PutBucketLoggingOutput, PutBucketRequestPaymentInput, PutBucketRequestPaymentOutput,
+    GetBucketAccelerateConfigurationInput, GetBucketAccelerateConfigurationOutput, GetBucketReplicationInput,
+    GetBucketReplicationOutput, GetBucketRequestPaymentInput, GetBucketRequestPaymentOutput, GetBucketWebsiteInput,
+    GetBucketWebsiteOutput, GetObjectTorrentInput, GetObjectTorrentOutput, Payer, PutBucketRequestPaymentInput,
+    PutBucketRequestPaymentOutput,
 };
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
-use crate::names::BucketName;
 use crate::s3::Api;
 use crate::s3::error::{fail, fail_as, malformed_xml};
-use crate::tables::TableError;
 
 fn not_implemented(message: &'static str) -> S3Error {
     fail(S3ErrorCode::NotImplemented, message)
-}
-
-/// No access logs are written, so logging can be turned off only. What is wrong with a target is said first.
-pub(super) async fn put_bucket_logging(
-    api: &Api,
-    request: S3Request<PutBucketLoggingInput>,
-) -> S3Result<S3Response<PutBucketLoggingOutput>> {
-    let input = &request.input;
-    let bucket = api.bucket(&request, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
-    let Some(enabled) = &input.bucket_logging_status.logging_enabled else {
-        return Ok(S3Response::new(PutBucketLoggingOutput::default()));
-    };
-    let invalid_target = |message| fail_as(StatusCode::BAD_REQUEST, "InvalidTargetBucketForLogging", message);
-    let unknown = || invalid_target("The target bucket for logging does not exist");
-    let target = BucketName::parse(&enabled.target_bucket).map_err(|_| unknown())?;
-    match api.tables.bucket(&target).await {
-        Ok(row) if row.owner != bucket.owner => {
-            return Err(invalid_target("The owner for the bucket to be logged and the target bucket must be the same"));
-        }
-        Ok(_) => {}
-        Err(TableError::NoSuchBucket) => return Err(unknown()),
-        Err(error) => return Err(error.into()),
-    }
-    Err(not_implemented("Access logs are not implemented"))
-}
-
-pub(super) async fn get_bucket_logging(
-    api: &Api,
-    request: S3Request<GetBucketLoggingInput>,
-) -> S3Result<S3Response<GetBucketLoggingOutput>> {
-    api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
-    Ok(S3Response::new(GetBucketLoggingOutput::default()))
 }
 
 /// Nobody is billed here, so nobody can be made to pay.

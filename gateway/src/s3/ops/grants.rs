@@ -165,7 +165,7 @@ async fn of_document(api: &Api, document: AccessControlPolicy, owner: &UserId) -
     bounded(grants)
 }
 
-async fn of_grant(api: &Api, grant: GivenGrant) -> S3Result<Grant> {
+pub(super) async fn of_grant(api: &Api, grant: GivenGrant) -> S3Result<Grant> {
     let permission = grant.permission.ok_or_else(malformed)?;
     let found = PERMISSIONS.iter().find(|(name, _)| *name == permission.as_str());
     let permission = found.map(|(_, permission)| *permission).ok_or_else(malformed)?;

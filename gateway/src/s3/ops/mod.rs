@@ -14,6 +14,7 @@ mod grants;
 mod lifecycle;
 mod list;
 mod locks;
+mod logging;
 mod multipart;
 mod notifications;
 mod page;
@@ -29,6 +30,7 @@ use s3s::dto;
 use s3s::{S3, S3Request, S3Response, S3Result};
 
 use super::Api;
+pub(super) use put::{NewText, put_text};
 pub(super) use shape::timestamp;
 
 /// One line per operation.
@@ -103,8 +105,8 @@ operations! {
     cors::put_bucket_cors(PutBucketCorsInput) -> PutBucketCorsOutput;
     cors::get_bucket_cors(GetBucketCorsInput) -> GetBucketCorsOutput;
     cors::delete_bucket_cors(DeleteBucketCorsInput) -> DeleteBucketCorsOutput;
-    documents::put_bucket_logging(PutBucketLoggingInput) -> PutBucketLoggingOutput;
-    documents::get_bucket_logging(GetBucketLoggingInput) -> GetBucketLoggingOutput;
+    logging::put_bucket_logging(PutBucketLoggingInput) -> PutBucketLoggingOutput;
+    logging::get_bucket_logging(GetBucketLoggingInput) -> GetBucketLoggingOutput;
     documents::put_bucket_request_payment(PutBucketRequestPaymentInput) -> PutBucketRequestPaymentOutput;
     documents::get_bucket_request_payment(GetBucketRequestPaymentInput) -> GetBucketRequestPaymentOutput;
     documents::get_bucket_website(GetBucketWebsiteInput) -> GetBucketWebsiteOutput;

@@ -1,5 +1,8 @@
 //! PutObject.
 
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use nodio_host::clock::now_ms;
 use s3s::dto::{PutObjectInput, PutObjectOutput};
 use s3s::{S3Request, S3Response, S3Result};
@@ -12,7 +15,7 @@ use super::shape::{etag, made_version, precondition};
 use crate::checksum::{ChecksumKind, ChecksumScope};
 use crate::names::{ObjectKey, ObjectUid};
 use crate::pipeline::{WriteOptions, WrittenPart};
-use crate::rows::{BucketRow, ETag, EventKind, LiveObject, ObjectBody, ObjectChecksum, ObjectRow, PartPlace};
+use crate::rows::{Acl, BucketRow, ETag, EventKind, LiveObject, ObjectBody, ObjectChecksum, ObjectRow, PartPlace};
 use crate::s3::Api;
 use crate::s3::access::{headers, trailers};
 use crate::s3::digest::{Claims, Shown, scope_shown};
@@ -49,6 +52,33 @@ pub(super) async fn put_object(api: &Api, mut request: S3Request<PutObjectInput>
     let row = commit((api, &tables), &bucket, &key, &object, &condition, &written).await?;
     let expiration = lifecycle::expiration(&bucket, &key, &row);
     Ok(S3Response::new(PutObjectOutput { expiration, ..answer(&row, sealing.shown()) }))
+}
+
+/// An object of the gateway's own making.
+pub(in crate::s3) struct NewText {
+    pub(in crate::s3) content_type: &'static str,
+    pub(in crate::s3) bytes: Bytes,
+    pub(in crate::s3) acl: Option<Acl>,
+}
+
+/// Writes it for the bucket's owner, as the bucket's defaults say; `tables` tell of it.
+pub(in crate::s3) async fn put_text(
+    api: &Api,
+    tables: &Tables,
+    bucket: &BucketRow,
+    key: &ObjectKey,
+    text: NewText,
+) -> S3Result<()> {
+    let given = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(text.content_type))]);
+    let new = NewHeaders::read(&given, None)?;
+    let sealing = api.seal_new(bucket, new.encryption.clone())?;
+    let kind = ChecksumKind::Crc64Nvme;
+    let options = WriteOptions { checksums: vec![kind], length: Some(text.bytes.len() as u64), bytes_max: PUT_BYTES_MAX };
+    let body = stream::iter([Ok(text.bytes)]).boxed();
+    let written = api.write(body, options, &Claims::read(&given)?, || None).await?;
+    let shared = Shared { owner: bucket.owner.clone(), acl: text.acl };
+    let object = new_object(api, &sealing, key, shared, new, &written, kind);
+    commit((api, tables), bucket, key, &object, &Precondition::default(), &written).await.map(drop)
 }
 
 /// Spares a client the sending of what would be refused. The commit decides anew.
