@@ -33,8 +33,8 @@ pub use client::{AdminError, ask, call};
 pub(crate) use desk::Desk;
 pub(crate) use socket::{listen, serve};
 pub use words::{
-    Amounts, BucketView, Key, Limits, NamedKeyView, ObjectView, PartView, QuotaChange, Reply, Request, UsageView,
-    UserView, Waiting,
+    Amounts, BucketView, Key, Limits, NamedKeyView, ObjectView, PartView, QuotaChange, Reply, Request, UsageView, UserView,
+    Waiting,
 };
 
 const SOCKET: &str = "admin.sock";

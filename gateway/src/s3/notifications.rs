@@ -171,7 +171,7 @@ fn show_rule(rule: NotificationRule, region: &str) -> QueueConfiguration {
     };
     let filter_rules: Vec<FilterRule> = one("Prefix", rule.prefix).into_iter().chain(one("Suffix", rule.suffix)).collect();
     let filter = (!filter_rules.is_empty())
-        .then(|| NotificationConfigurationFilter { key: Some(S3KeyFilter { filter_rules: Some(filter_rules) }) });
+        .then_some(NotificationConfigurationFilter { key: Some(S3KeyFilter { filter_rules: Some(filter_rules) }) });
     let name =
         |watched: &Watched| WATCHED.iter().find(|(_, known)| known == watched).map(|(name, _)| Event::from((*name).to_owned()));
     QueueConfiguration {

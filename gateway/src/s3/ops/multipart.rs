@@ -16,7 +16,7 @@ use super::page::{Asked, Names, given};
 use super::shape::{Owners, etag, made_version, precondition, timestamp, upload};
 use crate::checksum::{Checksum, ChecksumKind, ChecksumScope};
 use crate::names::{ObjectKey, ObjectUid, PartNumber};
-use crate::rows::{BucketRow, EventKind, ObjectRow, Sse, UploadRow};
+use crate::rows::{EventKind, ObjectRow, Sse, UploadRow};
 use crate::s3::Api;
 use crate::s3::access::{caller, headers};
 use crate::s3::digest::{Shown, header_name, parse, parse_kind, scope_shown};
