@@ -57,6 +57,8 @@ pub struct GatewayConfig {
     pub region: String,
     /// Domains under which a bucket is a host name (`BUCKET.DOMAIN`). Path style always works.
     pub domains: Vec<String>,
+    /// Domains under which a bucket's website is a host name (`BUCKET.DOMAIN`), for buckets that have one. Empty: no websites.
+    pub website_domains: Vec<String>,
     /// Take requests that are signed by Signature Version 2, in header or query.
     pub signature_v2: bool,
     /// Names to be in the keyring of `aws:kms` from the start; more come by `nodio keys kms create`.
@@ -107,6 +109,7 @@ impl Default for GatewayConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 9000)),
             region: "us-east-1".to_owned(),
             domains: Vec::new(),
+            website_domains: Vec::new(),
             signature_v2: false,
             kms_keys: Vec::new(),
             link: None,
@@ -149,6 +152,9 @@ impl GatewayConfig {
         let must = |key, want, holds: bool| if holds { Ok(()) } else { Err(BadSetting { key, want }) };
         must("region", "letters, digits and hyphens", is_region(&self.region))?;
         must("domains", "host names, without ports or wildcards", self.domains.iter().all(|domain| is_domain(domain)))?;
+        let own = |domain: &String| is_domain(domain) && !self.domains.iter().any(|other| other.eq_ignore_ascii_case(domain));
+        let want = "host names, without ports or wildcards, none of them in domains";
+        must("website_domains", want, self.website_domains.iter().all(own))?;
         let names = self.kms_keys.iter().all(|name| is_key_name(name));
         must("kms_keys", "names of 1 to 64 letters, digits, hyphens and underscores", names)?;
         must("memory_mib", "32 or more", self.memory_mib >= MEMORY_MIB_MIN)?;
@@ -222,6 +228,7 @@ mod tests {
             "listen",
             "region",
             "domains",
+            "website_domains",
             "signature_v2",
             "kms_keys",
             "link",
@@ -269,6 +276,11 @@ mod tests {
         };
         assert!(bad(|config| config.region = "us east".into()).starts_with("region must be"));
         assert!(bad(|config| config.domains = vec!["*.x".into()]).starts_with("domains must be"));
+        let both = |config: &mut GatewayConfig| {
+            config.domains = vec!["s3.x".into()];
+            config.website_domains = vec!["web.x".into(), "S3.x".into()];
+        };
+        assert!(bad(both).starts_with("website_domains must be"));
         assert!(bad(|config| config.kms_keys = vec!["aws/s3".into()]).starts_with("kms_keys must be"));
         assert!(bad(|config| config.memory_mib = 1).starts_with("memory_mib must be"));
         assert!(bad(|config| config.sweep_age_ms = 1).starts_with("sweep_age_ms must be"));

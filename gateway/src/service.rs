@@ -32,6 +32,7 @@ use crate::names::{BadName, BucketName, UserId};
 use crate::pipeline::{Pipeline, PipelineOptions};
 use crate::s3::access_log::{AccessLog, LogWriter};
 use crate::s3::encryption::NamedKeys;
+use crate::s3::hosts::Domains;
 use crate::s3::{Api, endpoint};
 use crate::tables::{NewBucket, TableError, Tables};
 pub use open::{Opened, open};
@@ -155,7 +156,7 @@ impl Gateway {
         };
         let serving = tokio::spawn(serve(
             listener,
-            endpoint(api, &config.domains, config.signature_v2, log.clone()),
+            endpoint(api, &Domains::new(&config.domains, &config.website_domains), config.signature_v2, log.clone()),
             options,
             shutdown.clone(),
         ));

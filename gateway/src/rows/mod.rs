@@ -23,6 +23,7 @@ mod object;
 mod quota;
 mod sharing;
 mod upload;
+mod website;
 
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,7 @@ pub(crate) use object::{
 pub(crate) use quota::Quota;
 pub(crate) use sharing::{ObjectOwnership, PolicyText, PublicAccessBlock};
 pub(crate) use upload::{UploadRow, UploadedPartRow};
+pub(crate) use website::{KeyChange, Pages, RoutingCondition, RoutingRule, WebProtocol, Website};
 
 /// `impl Record` for a row in its first shape.
 macro_rules! first_shape {

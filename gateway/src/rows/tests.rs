@@ -228,6 +228,29 @@ impl Make {
         }
     }
 
+    fn website(&mut self) -> Website {
+        let elsewhere = Website::Elsewhere { host: self.text(), protocol: self.protocol() };
+        let pages = Pages { index: self.text(), error: self.maybe(Self::text), rules: self.some(Self::routing_rule) };
+        self.one_of(&[elsewhere, Website::Pages(pages)])
+    }
+
+    fn protocol(&mut self) -> Option<WebProtocol> {
+        self.maybe(|make| make.one_of(&[WebProtocol::Http, WebProtocol::Https]))
+    }
+
+    fn routing_rule(&mut self) -> RoutingRule {
+        let condition =
+            |make: &mut Self| RoutingCondition { prefix: make.maybe(Self::text), error: make.maybe(|make| make.0.random()) };
+        let text = self.text();
+        RoutingRule {
+            condition: self.maybe(condition),
+            host: self.maybe(Self::text),
+            protocol: self.protocol(),
+            status: self.maybe(|make| make.0.random()),
+            key: self.one_of(&[KeyChange::Kept, KeyChange::Prefix(text.clone()), KeyChange::Whole(text)]),
+        }
+    }
+
     fn master(&mut self) -> MasterRow {
         MasterRow { fingerprint: self.id() }
     }
@@ -247,7 +270,7 @@ macro_rules! round_trips {
         }
     };
 }
-round_trips!(object, bucket, upload, uploaded, manifest, inline, user_row, access_key, master);
+round_trips!(object, bucket, upload, uploaded, manifest, inline, user_row, access_key, website, master);
 
 proptest! {
     #[test]

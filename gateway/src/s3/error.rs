@@ -87,6 +87,11 @@ pub(crate) fn no_such_upload() -> S3Error {
     fail(S3ErrorCode::NoSuchUpload, message)
 }
 
+pub(crate) fn no_such_website() -> S3Error {
+    let message = "The specified bucket does not have a website configuration";
+    fail_as(StatusCode::NOT_FOUND, "NoSuchWebsiteConfiguration", message)
+}
+
 pub(crate) fn precondition_failed() -> S3Error {
     fail(S3ErrorCode::PreconditionFailed, "At least one of the pre-conditions you specified did not hold")
 }

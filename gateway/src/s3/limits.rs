@@ -57,6 +57,9 @@ pub(crate) const RETRY_AFTER_S: u32 = 2;
 pub(crate) const LIFECYCLE_RULES_MAX: usize = 1_000;
 pub(crate) const CORS_RULES_MAX: usize = 100;
 pub(crate) const RULE_ID_CHARS_MAX: usize = 255;
+/// A website configuration as it is kept, bytes, and its routing rules.
+pub(crate) const WEBSITE_BYTES_MAX: usize = 128 * 1024;
+pub(crate) const ROUTING_RULES_MAX: usize = 50;
 /// Noncurrent versions that a lifecycle rule can keep.
 pub(crate) const LIFECYCLE_KEPT_MAX: u32 = 100;
 /// Uploads aborted between two looks when their bucket is deleted.

@@ -18,7 +18,7 @@ mod error;
 pub(crate) mod fuzz;
 mod guard;
 mod headers;
-mod hosts;
+pub(crate) mod hosts;
 mod lenient;
 mod lifecycle;
 pub(crate) mod limits;
@@ -28,6 +28,7 @@ mod ops;
 mod range;
 mod seen;
 mod tags;
+mod website;
 
 use std::sync::{Arc, OnceLock};
 
@@ -39,6 +40,7 @@ use crate::tables::Tables;
 use access_log::AccessLog;
 use encryption::NamedKeys;
 pub(crate) use guard::Guard;
+use hosts::Domains;
 
 /// What the operations work with. Cheap to clone.
 #[derive(Clone)]
@@ -50,7 +52,7 @@ pub(crate) struct Api {
 }
 
 /// The endpoint: guarded, signed, with buckets as paths and under `domains`, and with `signature_v2` for old clients if so wished.
-pub(crate) fn endpoint(api: Api, domains: &[String], signature_v2: bool, log: AccessLog) -> Guard {
+pub(crate) fn endpoint(api: Api, domains: &Domains, signature_v2: bool, log: AccessLog) -> Guard {
     let (region, tables) = (api.region.clone(), api.tables.clone());
     let unsigned = Arc::new(OnceLock::new());
     let access = access::Access(api.tables.clone());
@@ -61,11 +63,11 @@ pub(crate) fn endpoint(api: Api, domains: &[String], signature_v2: bool, log: Ac
     let service = builder.build();
     // The cell is new: this is the one time it is set.
     let _ = unsigned.set(second_turn(api, domains));
-    Guard::new(service, tables, &region, (hosts::Domains::new(domains), signature_v2), log)
+    Guard::new(service, tables, &region, (domains.clone(), signature_v2), log)
 }
 
 /// For requests whose signature was checked and whose caller is known; see [`lenient`].
-fn second_turn(api: Api, domains: &[String]) -> S3Service {
+fn second_turn(api: Api, domains: &Domains) -> S3Service {
     let mut builder = builder(api.clone(), domains);
     // s3s asks `access` only where there is `auth`; there is no signature left to check.
     builder.set_auth(auth::Keys(api.tables.clone()));
@@ -73,12 +75,12 @@ fn second_turn(api: Api, domains: &[String]) -> S3Service {
     builder.build()
 }
 
-fn builder(api: Api, domains: &[String]) -> S3ServiceBuilder {
+fn builder(api: Api, domains: &Domains) -> S3ServiceBuilder {
     let mut config = S3Config::default();
     config.xml_max_body_size = limits::XML_BYTES_MAX;
     let mut builder = S3ServiceBuilder::new(api);
     builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
-    builder.set_host(hosts::Domains::new(domains));
+    builder.set_host(domains.clone());
     builder.set_validation(AnyName);
     builder
 }

@@ -21,9 +21,12 @@ pub(crate) struct Seen(pub(crate) Arc<Sight>);
 
 pub(crate) struct Sight {
     pub(crate) ids: RequestIds,
-    /// Set by who decides on access: what the request is for, if its bucket logs.
+    /// Set by who decides on access, or finds the website: what the request is for, if its bucket logs.
     pub(crate) aim: OnceLock<Option<Aim>>,
 }
+
+/// What a website's visitor does, as [`Aim::operation`]; all others have the names of S3's operations.
+pub(crate) const WEBSITE: &str = "Website";
 
 /// What a request to a bucket that logs is for.
 pub(crate) struct Aim {

@@ -351,3 +351,47 @@ async fn records_are_written_now_and_then_and_dropped_without_a_target() {
     until(&world, "dropped_total", 1).await;
     assert_eq!((figure(&world, "written_total").await, figure(&world, "waiting").await), (1, 0));
 }
+
+#[tokio::test]
+async fn visits_to_a_website_are_logged_as_such() {
+    let world = World::with(|config| config.website_domains = vec!["web.localhost".into()]).await;
+    make_logs(&world).await;
+    let rule =
+        "<Condition><KeyPrefixEquals>old/</KeyPrefixEquals></Condition><Redirect><ReplaceKeyWith>new</ReplaceKeyWith></Redirect>";
+    let website = format!(
+        "<WebsiteConfiguration><IndexDocument><Suffix>i.html</Suffix></IndexDocument><ErrorDocument><Key>e.html</Key></ErrorDocument>\
+         <RoutingRules><RoutingRule>{rule}</RoutingRule></RoutingRules></WebsiteConfiguration>"
+    );
+    must(&world, Call::put(&format!("/{BUCKET}?website"), website)).await;
+    for key in ["i.html", "e.html"] {
+        must(&world, Call::put(&format!("/{BUCKET}/{key}"), "abc").header("x-amz-acl", "public-read")).await;
+    }
+    must(&world, status(LOGS, "")).await;
+    for (method, target, status) in [
+        ("GET", "/", 200),
+        ("HEAD", "/i.html", 200),
+        ("GET", "/none%20such", 403),
+        ("GET", "/old/x", 301),
+        ("PUT", "/k", 405),
+        ("GET", "/%zz", 400),
+    ] {
+        let call = Call { host: Some(format!("{BUCKET}.web.localhost")), ..Call::new(method, target, "") };
+        assert_eq!(world.client.send(call).await.status, status, "{method} {target}");
+    }
+    let world = world.restart().await;
+    let records = records(&world).await;
+    let told: Vec<[&str; 9]> =
+        records.iter().map(|record| [6, 7, 9, 10, 11, 12, 4, 19, 21].map(|at| record[at].as_str())).collect();
+    let bytes = |at: usize| records[at][11].as_str();
+    assert_eq!(
+        told,
+        [
+            ["WEBSITE.GET.OBJECT", "i.html", "200", "-", "3", "3", "-", "-", "-"],
+            ["WEBSITE.HEAD.OBJECT", "i.html", "200", "-", "-", "3", "-", "-", "-"],
+            ["WEBSITE.GET.OBJECT", "none%20such", "403", "AccessDenied", "3", "-", "-", "-", "-"],
+            ["WEBSITE.GET.OBJECT", "old/x", "301", "-", "-", "-", "-", "-", "-"],
+            ["WEBSITE.PUT.OBJECT", "k", "405", "MethodNotAllowed", bytes(4), "-", "-", "-", "-"],
+            ["WEBSITE.GET.OBJECT", "-", "400", "InvalidURI", bytes(5), "-", "-", "-", "-"],
+        ]
+    );
+}

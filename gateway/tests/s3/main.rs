@@ -26,3 +26,4 @@ mod reads;
 mod signatures;
 mod tagging;
 mod versions;
+mod website;

@@ -265,3 +265,19 @@ fn where_access_logs_go() {
         "01096d792d6275636b6574026c2f0200406131613161316131613161316131613161316131613161316131613161316131613161316131613161316131613161316131613161316131613161316131613100030403",
     );
 }
+
+#[test]
+fn what_a_bucket_shows_as_a_website() {
+    opens(&Website::Elsewhere { host: "h".to_owned(), protocol: Some(WebProtocol::Https) }, "010001680101");
+    let condition = RoutingCondition { prefix: text("d/"), error: Some(404) };
+    let rule = RoutingRule {
+        condition: Some(condition),
+        host: None,
+        protocol: Some(WebProtocol::Http),
+        status: Some(302),
+        key: KeyChange::Prefix("p/".to_owned()),
+    };
+    let plain = RoutingRule { condition: None, host: text("h"), protocol: None, status: None, key: KeyChange::Kept };
+    let pages = Pages { index: "i".to_owned(), error: text("e"), rules: vec![rule, plain] };
+    opens(&Website::Pages(pages), "0101016901016502010102642f01940300010001ae020102702f00010168000000");
+}

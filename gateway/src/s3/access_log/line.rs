@@ -4,6 +4,8 @@
 
 use nodio_wire::UnixMs;
 
+use crate::s3::seen::WEBSITE;
+
 /// All that is known of a request. Empty text, and `None`, is `-`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Record {
@@ -92,9 +94,10 @@ fn time(at: UnixMs) -> String {
     at.strftime("[%d/%b/%Y:%H:%M:%S +0000]").to_string()
 }
 
-/// What S3 calls an operation: `REST`, the method, and what it is about.
+/// What S3 calls an operation: `REST`, the method, and what it is about; `WEBSITE` where a website was visited.
 pub(super) fn operation(name: &str, method: &str, about_object: bool) -> String {
     let about = match name {
+        WEBSITE => return format!("WEBSITE.{method}.OBJECT"),
         "CopyObject" => return "REST.COPY.OBJECT".to_owned(),
         "UploadPartCopy" => return "REST.COPY.PART".to_owned(),
         "GetObject" | "HeadObject" | "PutObject" | "DeleteObject" => "OBJECT",
@@ -189,6 +192,8 @@ mod tests {
             ("CompleteMultipartUpload", "POST", true, "REST.POST.UPLOAD"),
             ("ListObjectsV2", "GET", false, "REST.GET.BUCKET"),
             ("HeadBucket", "HEAD", false, "REST.HEAD.BUCKET"),
+            (WEBSITE, "HEAD", true, "WEBSITE.HEAD.OBJECT"),
+            (WEBSITE, "GET", false, "WEBSITE.GET.OBJECT"),
             ("", "OPTIONS", true, "REST.OPTIONS.PREFLIGHT"),
             ("", "GET", true, "REST.GET.OBJECT"),
         ] {

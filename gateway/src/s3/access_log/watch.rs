@@ -19,7 +19,7 @@ use super::AccessLog;
 use super::line::{Record, operation};
 use crate::rows::BucketRow;
 use crate::s3::guard::query;
-use crate::s3::seen::{Aim, Sight};
+use crate::s3::seen::{Aim, Sight, WEBSITE};
 
 /// What a line needs of a request's head. Cheap to make: most requests are never logged.
 pub(crate) struct Asked {
@@ -79,6 +79,8 @@ impl Asked {
         let text =
             |value: &Option<HeaderValue>| value.as_ref().and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
         let pairs = query::pairs(self.uri.query().unwrap_or_default()).unwrap_or_default();
+        // A website's visitor is nobody: no signature is looked at.
+        let signed = if aim.is_some_and(|aim| aim.operation == WEBSITE) { ("", "") } else { self.signed };
         let turned = self.begun.elapsed().as_millis() as u64;
         let brings_body = self.method == Method::PUT || self.method == Method::POST;
         Record {
@@ -102,8 +104,8 @@ impl Asked {
             agent: text(&self.agent),
             version: pairs.into_iter().find(|(name, _)| name == "versionId").map(|(_, value)| value).unwrap_or_default(),
             host_id: sight.ids.host.clone(),
-            signature: self.signed.0,
-            authentication: self.signed.1,
+            signature: signed.0,
+            authentication: signed.1,
             host: text(&self.host),
         }
     }
@@ -141,7 +143,7 @@ fn without_signature(uri: &Uri) -> String {
 fn object_bytes(asked: &Asked, aim: Option<&Aim>, status: StatusCode, headers: &HeaderMap) -> Option<u64> {
     let number = |value: &HeaderValue| value.to_str().ok()?.rsplit('/').next()?.parse().ok();
     match &*aim?.operation {
-        "GetObject" | "HeadObject" if status.is_success() => {
+        "GetObject" | "HeadObject" | WEBSITE if status.is_success() => {
             headers.get(header::CONTENT_RANGE).or_else(|| headers.get(header::CONTENT_LENGTH)).and_then(number)
         }
         "PutObject" | "UploadPart" if status.is_success() && asked.method == Method::PUT => {

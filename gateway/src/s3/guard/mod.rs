@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   request ─► sane? (method, URI, sizes) ─► signature form, region, expiry ─► body watched ─► s3s ─► operations
-//!                                  └─► a form? its fields, signature and policy ─► the PUT it stands for ─┘
+//!      └─► a website? looked up in it    └─► a form? its fields, signature and policy ─► the PUT it stands for ─┘
 //!   answer  ◄─ request ids ◄─ error XML completed ◄─ the body's own fault, if one was seen ◄─────────────┘
 //! ```
 //! Promises: nothing is held of a body but one frame (one chunk, where chunks are signed); a body that is cut, malformed or too slow
@@ -20,6 +20,7 @@ mod refusal;
 mod request;
 mod signature;
 mod signature_v2;
+mod website;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -49,6 +50,7 @@ use crate::rows::BucketRow;
 use crate::tables::Tables;
 pub(crate) use form::FormFile;
 pub(crate) use form::fuzz::{form as fuzz_form, policy as fuzz_policy, tags as fuzz_tags};
+pub(crate) use website::WebsiteVisit;
 
 /// The S3 endpoint as a tower service.
 #[derive(Clone)]
@@ -140,6 +142,9 @@ impl Guard {
     }
 
     async fn operate(self, mut parts: Parts, incoming: Incoming, ids: &RequestIds, resource: &str) -> Response<Body> {
+        if let Some(bucket) = self.rules.domains.website(&parts) {
+            return Box::pin(self.show_website(&parts, &bucket, ids)).await;
+        }
         let bares_tag = bare_tag::is_wanted(&parts);
         let watch = Watch::default();
         let passed = match request::check(&parts, &self.rules) {

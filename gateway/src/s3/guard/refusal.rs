@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use quick_xml::escape::{escape, unescape};
 use s3s::Body;
 
@@ -83,14 +83,20 @@ pub(super) fn complete(response: Response<Body>, ids: &RequestIds, resource: &st
     completed
 }
 
+/// Of an answer that isn't S3's XML: the error's code.
+pub(super) const ERROR_CODE: HeaderName = HeaderName::from_static("x-amz-error-code");
+
 /// The code of an error's answer.
 pub(super) fn code(response: &Response<Body>) -> Option<String> {
+    if let Some(code) = response.headers().get(ERROR_CODE) {
+        return code.to_str().ok().map(str::to_owned);
+    }
     let body = response.body().bytes()?;
     text_of(std::str::from_utf8(&body).ok()?, "Code")
 }
 
 /// The error in an answer made by s3s, with S3's own words for it.
-fn read(response: &Response<Body>) -> Option<Refusal> {
+pub(super) fn read(response: &Response<Body>) -> Option<Refusal> {
     let body = response.body().bytes()?;
     let xml = std::str::from_utf8(&body).ok()?;
     let code = text_of(xml, "Code")?;

@@ -36,14 +36,19 @@ pub(super) enum Kind {
 /// Refuses what s3s would misread, and plans the body.
 pub(super) fn check(parts: &Parts, rules: &Rules) -> Result<Kind, Refusal> {
     check_method(&parts.method)?;
-    check_sizes(parts)?;
-    let pairs = check_uri(parts)?;
+    let pairs = check_target(parts)?;
     if let Some(target) = Target::of(parts, !pairs.is_empty(), &rules.domains)? {
         return Ok(Kind::Form(target));
     }
     let auth = signature::check(parts, &pairs, rules)?;
     let payload = check_payload(&parts.headers, auth)?;
     plan(parts, &pairs, payload, &rules.domains).map(Kind::Other)
+}
+
+/// The query's pairs of a request whose target and headers can be read.
+pub(super) fn check_target(parts: &Parts) -> Result<Vec<(String, String)>, Refusal> {
+    check_sizes(parts)?;
+    check_uri(parts)
 }
 
 fn check_method(method: &Method) -> Result<(), Refusal> {
@@ -177,7 +182,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let parts = request.body(()).expect("builds").into_parts().0;
-        let rules = Rules { region: "us-east-1".into(), domains: Domains::new(&[]), signature_v2: false };
+        let rules = Rules { region: "us-east-1".into(), domains: Domains::new(&[], &[]), signature_v2: false };
         check(&parts, &rules).err().map_or_else(|| "taken".into(), |refusal| refusal.code.into_owned())
     }
 

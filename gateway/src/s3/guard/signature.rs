@@ -209,7 +209,7 @@ mod tests {
     }
 
     fn check(parts: &Parts, query: &[(String, String)], region: &str) -> Result<Auth, Refusal> {
-        let rules = Rules { region: region.into(), domains: crate::s3::hosts::Domains::new(&[]), signature_v2: false };
+        let rules = Rules { region: region.into(), domains: crate::s3::hosts::Domains::new(&[], &[]), signature_v2: false };
         super::check(parts, query, &rules)
     }
 

@@ -1,12 +1,11 @@
-//! Documents of buckets that say that something is off: payment by requesters, websites, replication, acceleration.
+//! Documents of buckets that say that something is off: payment by requesters, replication, acceleration.
 //! To turn one of them on is not implemented.
 
 use http::StatusCode;
 use s3s::dto::{
     GetBucketAccelerateConfigurationInput, GetBucketAccelerateConfigurationOutput, GetBucketReplicationInput,
-    GetBucketReplicationOutput, GetBucketRequestPaymentInput, GetBucketRequestPaymentOutput, GetBucketWebsiteInput,
-    GetBucketWebsiteOutput, GetObjectTorrentInput, GetObjectTorrentOutput, Payer, PutBucketRequestPaymentInput,
-    PutBucketRequestPaymentOutput,
+    GetBucketReplicationOutput, GetBucketRequestPaymentInput, GetBucketRequestPaymentOutput, GetObjectTorrentInput,
+    GetObjectTorrentOutput, Payer, PutBucketRequestPaymentInput, PutBucketRequestPaymentOutput,
 };
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
@@ -37,15 +36,6 @@ pub(super) async fn get_bucket_request_payment(
 ) -> S3Result<S3Response<GetBucketRequestPaymentOutput>> {
     api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
     Ok(S3Response::new(GetBucketRequestPaymentOutput { payer: Some(Payer::from_static(Payer::BUCKET_OWNER)) }))
-}
-
-pub(super) async fn get_bucket_website(
-    api: &Api,
-    request: S3Request<GetBucketWebsiteInput>,
-) -> S3Result<S3Response<GetBucketWebsiteOutput>> {
-    api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
-    let message = "The specified bucket does not have a website configuration";
-    Err(fail_as(StatusCode::NOT_FOUND, "NoSuchWebsiteConfiguration", message))
 }
 
 pub(super) async fn get_bucket_replication(

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use http::header::{ETAG, EXPIRES, LAST_MODIFIED};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{ETAG, EXPIRES, LAST_MODIFIED, LOCATION};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use s3s::dto::{
     GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, Metadata, ObjectLockLegalHoldStatus, ObjectLockMode,
     StorageClass, Timestamp, TimestampFormat,
@@ -21,7 +21,8 @@ use crate::s3::access::{self, Judge, headers, take_known_object};
 use crate::s3::conditional::{Conditions, Verdict};
 use crate::s3::digest::{Shown, scope_shown};
 use crate::s3::encryption::{Given, Of, Sealing, given, refuse_encryption};
-use crate::s3::error::{DELETE_MARKER, fail, internal, invalid_argument, no_such_key, object_key, precondition_failed};
+use crate::s3::error::{DELETE_MARKER, fail, fail_as, internal, invalid_argument, no_such_key, object_key, precondition_failed};
+use crate::s3::guard::WebsiteVisit;
 use crate::s3::headers::text;
 use crate::s3::limits::PARTS_MAX;
 use crate::s3::lock;
@@ -39,10 +40,13 @@ struct Wanted {
     part: Option<u16>,
     checksum: bool,
     customer: Option<Given>,
+    /// Where the object went, if it says so, is the answer.
+    as_website: bool,
 }
 
 impl Wanted {
-    fn read(headers: &HeaderMap, version_id: Option<&str>, part: Option<i32>) -> S3Result<Self> {
+    fn read<T>(request: &S3Request<T>, version_id: Option<&str>, part: Option<i32>) -> S3Result<Self> {
+        let headers = headers(request);
         refuse_encryption(headers)?;
         let customer = given(headers, Of::Stored)?;
         let range = text(headers, "range").and_then(Asked::parse);
@@ -51,7 +55,9 @@ impl Wanted {
             return Err(fail(S3ErrorCode::InvalidRequest, "Cannot specify both Range header and partNumber query parameter"));
         }
         let checksum = text(headers, "x-amz-checksum-mode").is_some_and(|mode| mode.eq_ignore_ascii_case("ENABLED"));
-        Ok(Self { version: version(version_id)?, conditions: Conditions::of_read(headers), range, part, checksum, customer })
+        let as_website = request.extensions.get::<WebsiteVisit>().is_some();
+        let conditions = Conditions::of_read(headers);
+        Ok(Self { version: version(version_id)?, conditions, range, part, checksum, customer, as_website })
     }
 }
 
@@ -89,6 +95,9 @@ async fn find(api: &Api, bucket: &BucketRow, key: &ObjectKey, wanted: &Wanted, s
     let Some(live) = row.live().cloned() else {
         return Err(delete_marker(&row, wanted.version.is_some()).into());
     };
+    if let Some(to) = live.headers.website_redirect.as_deref().filter(|_| wanted.as_website) {
+        return Err(moved(to).into());
+    }
     let parts = api.tables.parts(&row).await?;
     if let Some(number) = wanted.part {
         part_range(&live, &parts, number)?;
@@ -135,6 +144,13 @@ pub(super) fn delete_marker(row: &ObjectRow, named: bool) -> S3Error {
         headers.insert("x-amz-version-id", version);
     }
     error.set_headers(headers);
+    error
+}
+
+/// What a website answers of an object with `x-amz-website-redirect-location`.
+fn moved(to: &str) -> S3Error {
+    let mut error = fail_as(StatusCode::MOVED_PERMANENTLY, "WebsiteRedirect", "The object is elsewhere.");
+    error.set_headers(HeaderValue::from_bytes(to.as_bytes()).ok().map(|to| (LOCATION, to)).into_iter().collect());
     error
 }
 
@@ -267,7 +283,7 @@ impl Found {
 pub(super) async fn get_object(api: &Api, mut request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
     let bucket = api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
     let key = object_key(&request.input.key)?;
-    let wanted = Wanted::read(headers(&request), request.input.version_id.as_deref(), request.input.part_number)?;
+    let wanted = Wanted::read(&request, request.input.version_id.as_deref(), request.input.part_number)?;
     let mut sight = Sight::of(&mut request)?;
     for _ in 0..LOOKUPS {
         match open(api, &bucket, &key, &wanted, &mut sight).await {
@@ -367,7 +383,7 @@ fn answer_get(
 pub(super) async fn head_object(api: &Api, mut request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
     let bucket = api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
     let key = object_key(&request.input.key)?;
-    let wanted = Wanted::read(headers(&request), request.input.version_id.as_deref(), request.input.part_number)?;
+    let wanted = Wanted::read(&request, request.input.version_id.as_deref(), request.input.part_number)?;
     let mut sight = Sight::of(&mut request)?;
     for _ in 0..LOOKUPS {
         match find(api, &bucket, &key, &wanted, &mut sight).await {

@@ -24,6 +24,7 @@ mod shape;
 mod sharing;
 mod tagging;
 mod versions;
+pub(super) mod website;
 
 use async_trait::async_trait;
 use s3s::dto;
@@ -107,9 +108,11 @@ operations! {
     cors::delete_bucket_cors(DeleteBucketCorsInput) -> DeleteBucketCorsOutput;
     logging::put_bucket_logging(PutBucketLoggingInput) -> PutBucketLoggingOutput;
     logging::get_bucket_logging(GetBucketLoggingInput) -> GetBucketLoggingOutput;
+    website::put_bucket_website(PutBucketWebsiteInput) -> PutBucketWebsiteOutput;
+    website::get_bucket_website(GetBucketWebsiteInput) -> GetBucketWebsiteOutput;
+    website::delete_bucket_website(DeleteBucketWebsiteInput) -> DeleteBucketWebsiteOutput;
     documents::put_bucket_request_payment(PutBucketRequestPaymentInput) -> PutBucketRequestPaymentOutput;
     documents::get_bucket_request_payment(GetBucketRequestPaymentInput) -> GetBucketRequestPaymentOutput;
-    documents::get_bucket_website(GetBucketWebsiteInput) -> GetBucketWebsiteOutput;
     documents::get_bucket_replication(GetBucketReplicationInput) -> GetBucketReplicationOutput;
     documents::get_object_torrent(GetObjectTorrentInput) -> GetObjectTorrentOutput;
     notifications::put_bucket_notification_configuration(PutBucketNotificationConfigurationInput) -> PutBucketNotificationConfigurationOutput;
