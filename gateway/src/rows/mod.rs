@@ -20,6 +20,7 @@ mod logging;
 mod named_key;
 mod notification;
 mod object;
+mod payment;
 mod quota;
 mod sharing;
 mod upload;
@@ -42,6 +43,7 @@ pub(crate) use object::{
     Acl, ContentHeaders, ETag, Grant, Grantee, InlineRow, LiveObject, Lock, ManifestRow, ObjectBody, ObjectChecksum, ObjectRow,
     ObjectState, PartPlace, PartRef, Permission, Retention, RetentionMode, Sse,
 };
+pub(crate) use payment::RequesterPays;
 pub(crate) use quota::Quota;
 pub(crate) use sharing::{ObjectOwnership, PolicyText, PublicAccessBlock};
 pub(crate) use upload::{UploadRow, UploadedPartRow};

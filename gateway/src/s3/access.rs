@@ -63,6 +63,7 @@ impl Access {
             // Said once: of two decisions on a request, the first.
             let _ = sight.aim.set(bucket.logs().then(|| asked.aim(&bucket, &judge)));
         }
+        judge.must_pay(&bucket, extensions)?;
         let rules = Rules::of(&bucket);
         let key = asked.key;
         match need {

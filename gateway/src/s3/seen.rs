@@ -1,6 +1,7 @@
 //! What becomes known of a request on its way, for those who tell of it afterwards.
 
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use http::Extensions;
@@ -23,6 +24,8 @@ pub(crate) struct Sight {
     pub(crate) ids: RequestIds,
     /// Set by who decides on access, or finds the website: what the request is for, if its bucket logs.
     pub(crate) aim: OnceLock<Option<Aim>>,
+    /// Set by who decides on access: a requester pays for a bucket that the request needed.
+    pub(crate) charged: AtomicBool,
 }
 
 /// What a website's visitor does, as [`Aim::operation`]; all others have the names of S3's operations.
@@ -39,7 +42,7 @@ pub(crate) struct Aim {
 
 impl Seen {
     pub(crate) fn new(ids: RequestIds) -> Self {
-        Self(Arc::new(Sight { ids, aim: OnceLock::new() }))
+        Self(Arc::new(Sight { ids, aim: OnceLock::new(), charged: AtomicBool::new(false) }))
     }
 
     pub(crate) fn of(extensions: &Extensions) -> Option<&Sight> {

@@ -21,6 +21,7 @@ mod logging;
 mod multipart;
 mod notifications;
 mod objects;
+mod payment;
 mod quotas;
 mod reads;
 mod signatures;

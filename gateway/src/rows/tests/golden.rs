@@ -267,6 +267,11 @@ fn where_access_logs_go() {
 }
 
 #[test]
+fn who_pays() {
+    opens(&RequesterPays, "01");
+}
+
+#[test]
 fn what_a_bucket_shows_as_a_website() {
     opens(&Website::Elsewhere { host: "h".to_owned(), protocol: Some(WebProtocol::Https) }, "010001680101");
     let condition = RoutingCondition { prefix: text("d/"), error: Some(404) };

@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use http::{HeaderMap, Uri};
+use http::{Extensions, HeaderMap, Uri};
 use nodio_host::serve::ConnectInfo;
 use s3s::access::S3AccessContext;
 use s3s::{S3Error, S3Result};
@@ -12,7 +13,12 @@ use super::{Caller, Original, context, denied, needs};
 use crate::access::{Action, Asked, Bucket, Context, Object, Policy, Who, is_allowed};
 use crate::names::{ObjectKey, UserId};
 use crate::rows::{Acl, BucketRow, ObjectOwnership, ObjectRow, PolicyText, PublicAccessBlock};
+use crate::s3::guard::query;
+use crate::s3::seen::Seen;
 use crate::tables::TableError;
+
+const PAYER: &str = "x-amz-request-payer";
+const REQUESTER: &str = "requester";
 
 /// What a bucket's row says about access, parsed.
 pub(crate) struct Rules {
@@ -83,6 +89,30 @@ impl Judge {
 
     pub(super) fn owns(&self, bucket: &BucketRow) -> bool {
         self.caller.signed && self.caller.user.id == bucket.owner
+    }
+
+    /// What a Requester Pays bucket wants of others than its owner: to sign, and to offer to pay. Whoever does is said to be charged.
+    ///
+    /// Source: "Using Requester Pays buckets" in the S3 User Guide.
+    pub(crate) fn must_pay(&self, bucket: &BucketRow, extensions: &Extensions) -> S3Result<()> {
+        if !bucket.requester_pays() || self.owns(bucket) {
+            return Ok(());
+        }
+        if !self.caller.signed || !self.offers_to_pay() {
+            return Err(denied());
+        }
+        if let Some(sight) = Seen::of(extensions) {
+            sight.charged.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// In a header or, for presigned URLs, in the query.
+    fn offers_to_pay(&self) -> bool {
+        let (headers, uri, _) = &*self.request;
+        let pairs = || query::pairs(uri.query().unwrap_or_default()).unwrap_or_default();
+        headers.get(PAYER).is_some_and(|value| value == REQUESTER)
+            || pairs().iter().any(|(name, value)| name == PAYER && value == REQUESTER)
     }
 
     /// An access key with a policy does nothing that its policy doesn't allow.

@@ -24,6 +24,7 @@ mod website;
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -86,6 +87,9 @@ impl Guard {
         let mut response = self.clone().pass(request, &ids, &resource).await;
         let error = is_error(response.status()).then(|| refusal::code(&response)).flatten();
         ids.stamp(response.headers_mut());
+        if seen.0.charged.load(Ordering::Relaxed) && !is_error(response.status()) {
+            response.headers_mut().insert("x-amz-request-charged", http::HeaderValue::from_static("requester"));
+        }
         if method == Method::HEAD || response.status() == StatusCode::NOT_MODIFIED {
             drop_error_body(&mut response);
         }

@@ -54,6 +54,7 @@ async fn find_source<T>(api: &Api, request: &S3Request<T>, source: &Named, expec
     let key = object_key(key)?;
     let wanted = version(version_id.as_deref())?;
     let bucket = api.tables.bucket(&bucket_name(bucket)?).await?;
+    judge.must_pay(&bucket, &request.extensions)?;
     check_owner(&bucket, expected)?;
     let found = api.tables.object(&bucket, &key, wanted).await;
     let row = found.map_err(|error| judge.missing(&bucket, &Rules::of(&bucket), Action::GetObject, key.as_str(), error))?;

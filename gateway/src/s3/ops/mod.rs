@@ -19,6 +19,7 @@ mod multipart;
 mod notifications;
 mod page;
 mod part;
+mod payment;
 mod put;
 mod shape;
 mod sharing;
@@ -111,8 +112,8 @@ operations! {
     website::put_bucket_website(PutBucketWebsiteInput) -> PutBucketWebsiteOutput;
     website::get_bucket_website(GetBucketWebsiteInput) -> GetBucketWebsiteOutput;
     website::delete_bucket_website(DeleteBucketWebsiteInput) -> DeleteBucketWebsiteOutput;
-    documents::put_bucket_request_payment(PutBucketRequestPaymentInput) -> PutBucketRequestPaymentOutput;
-    documents::get_bucket_request_payment(GetBucketRequestPaymentInput) -> GetBucketRequestPaymentOutput;
+    payment::put_bucket_request_payment(PutBucketRequestPaymentInput) -> PutBucketRequestPaymentOutput;
+    payment::get_bucket_request_payment(GetBucketRequestPaymentInput) -> GetBucketRequestPaymentOutput;
     documents::get_bucket_replication(GetBucketReplicationInput) -> GetBucketReplicationOutput;
     documents::get_object_torrent(GetObjectTorrentInput) -> GetObjectTorrentOutput;
     notifications::put_bucket_notification_configuration(PutBucketNotificationConfigurationInput) -> PutBucketNotificationConfigurationOutput;
