@@ -81,6 +81,32 @@ async fn presigned_urls_put_and_get_within_their_time() {
 }
 
 #[tokio::test]
+async fn what_a_presigned_url_says_of_its_object_counts_as_headers() {
+    let world = World::new().await;
+    let says = "x-amz-meta-colour=dark%20red&x-amz-acl=public-read&x-amz-tagging=a%3Db&x-amz-storage-class=REDUCED_REDUNDANCY";
+    let of_nothing = "x-amz-checksum-crc32=AAAAAA%3D%3D&x-amz-sdk-checksum-algorithm=CRC32";
+    let call = Call::put(&format!("{}?{says}&{of_nothing}", key()), "");
+    let url = presign(&world.client, &call, Duration::from_secs(60));
+    let tampered = url.replace("dark", "light");
+    assert_eq!(world.client.send_unsigned(Call::put(&tampered, "x")).await.error(), (403, "SignatureDoesNotMatch".into()));
+    assert_eq!(world.client.send_unsigned(Call::put(&url, "by url")).await.status, 200);
+    let anybody = world.client.send_unsigned(Call::get(&key())).await;
+    assert_eq!((anybody.status, anybody.body.as_slice()), (200, &b"by url"[..]));
+    for (name, value) in
+        [("x-amz-meta-colour", "dark red"), ("x-amz-tagging-count", "1"), ("x-amz-storage-class", "REDUCED_REDUNDANCY")]
+    {
+        let read = world.client.send(Call::get(&key())).await;
+        assert_eq!(read.header(name), Some(value), "{name}");
+    }
+    let secret = format!("{}?x-amz-server-side-encryption-customer-algorithm=AES256", key());
+    let url = presign(&world.client, &Call::put(&secret, ""), Duration::from_secs(60));
+    assert_eq!(world.client.send_unsigned(Call::put(&url, "x")).await.error(), (400, "InvalidArgument".into()));
+    let by_header = world.client.send(Call::put(&format!("{}?x-amz-acl=public-read", key()), "x")).await;
+    assert_eq!(by_header.status, 200, "{}", by_header.text());
+    assert_eq!(world.client.send_unsigned(Call::get(&key())).await.error(), (403, "AccessDenied".into()), "no presigned URL");
+}
+
+#[tokio::test]
 async fn presigned_urls_of_more_than_a_week_are_refused() {
     let world = World::new().await;
     for seconds in [604_801, 30 * 86_400] {

@@ -15,6 +15,7 @@ mod chunked;
 mod form;
 mod ids;
 mod mac;
+mod presigned;
 pub(crate) mod query;
 mod refusal;
 mod request;
@@ -145,7 +146,7 @@ impl Guard {
         response
     }
 
-    async fn operate(self, mut parts: Parts, incoming: Incoming, ids: &RequestIds, resource: &str) -> Response<Body> {
+    async fn operate(self, parts: Parts, incoming: Incoming, ids: &RequestIds, resource: &str) -> Response<Body> {
         if let Some(bucket) = self.rules.domains.website(&parts) {
             return Box::pin(self.show_website(&parts, &bucket, ids)).await;
         }
@@ -153,13 +154,7 @@ impl Guard {
         let watch = Watch::default();
         let passed = match request::check(&parts, &self.rules) {
             Ok(Kind::Form(target)) => Box::pin(self.pass_form(parts, incoming, target, &watch)).await,
-            Ok(Kind::Other(plan)) => {
-                if self.rules.signature_v2 {
-                    bare_bucket::settle(&mut parts, &self.tables, &self.rules.domains).await;
-                }
-                let request = Request::from_parts(parts, body::watched(incoming, plan, watch.clone()));
-                self.call_inner(request).await
-            }
+            Ok(Kind::Other(plan)) => self.pass_other(parts, body::watched(incoming, plan, watch.clone())).await,
             Err(refusal) => Err(refusal),
         };
         match (passed, watch.fault()) {
@@ -168,6 +163,14 @@ impl Guard {
             (_, Some(fault)) | (Err(fault), None) => fault.into_response(ids, resource),
             (Ok(response), None) => refusal::complete(response, ids, resource),
         }
+    }
+
+    async fn pass_other(&self, mut parts: Parts, body: Body) -> Result<Response<Body>, Refusal> {
+        if self.rules.signature_v2 {
+            bare_bucket::settle(&mut parts, &self.tables, &self.rules.domains).await;
+        }
+        presigned::unfold(&mut parts)?;
+        self.call_inner(Request::from_parts(parts, body)).await
     }
 
     async fn pass_form(
