@@ -219,6 +219,27 @@ async fn objects_expire_by_age_date_and_size_and_their_bytes_go() {
     assert_eq!(gone.error(), (404, "NoSuchKey".into()));
 }
 
+#[tokio::test]
+async fn tags_choose_what_expires_and_a_tag_set_later_counts() {
+    let world = quick().await;
+    for (key, tags) in [("t/both", "a=1&b=2"), ("t/one", "a=1"), ("t/other", "a=2"), ("t/none", ""), ("u/one", "a=1")] {
+        let call = Call::put(&format!("/{BUCKET}/{key}"), "x").header("x-amz-tagging", tags);
+        assert_eq!(world.client.send(call).await.status, 200, "{key}");
+    }
+    let one = "<Filter><And><Prefix>t/</Prefix><Tag><Key>a</Key><Value>1</Value></Tag></And></Filter>";
+    let both = "<Filter><And><Tag><Key>a</Key><Value>1</Value></Tag><Tag><Key>b</Key><Value>2</Value></Tag></And></Filter>";
+    assert_eq!(set(&world, &[&rule("both", both, ONE_DAY)]).await.status, 200);
+    let left = until(&world, "list-type=2", "Key", 4).await;
+    assert_eq!(left.all("Key"), ["t/none", "t/one", "t/other", "u/one"]);
+    assert_eq!(set(&world, &[&rule("one", one, ONE_DAY)]).await.status, 200);
+    let left = until(&world, "list-type=2", "Key", 3).await;
+    assert_eq!(left.all("Key"), ["t/none", "t/other", "u/one"]);
+    let tags = "<Tagging><TagSet><Tag><Key>a</Key><Value>1</Value></Tag></TagSet></Tagging>";
+    assert_eq!(world.client.send(Call::put(&format!("/{BUCKET}/t/none?tagging"), tags)).await.status, 200);
+    let left = until(&world, "list-type=2", "Key", 2).await;
+    assert_eq!(left.all("Key"), ["t/other", "u/one"]);
+}
+
 async fn versioned(world: &World) {
     let on = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
     assert_eq!(world.client.send(Call::put(&format!("/{BUCKET}?versioning"), on)).await.status, 200);
