@@ -25,6 +25,14 @@ impl Context {
         self.0.insert(key.to_ascii_lowercase(), vec![value.into()]);
     }
 
+    /// What there is under this key, if it is one thing.
+    pub(super) fn one(&self, key: &str) -> Option<&str> {
+        match self.values(&key.to_ascii_lowercase()) {
+            [one] => Some(one),
+            _ => None,
+        }
+    }
+
     fn values(&self, key: &str) -> &[String] {
         self.0.get(key).map_or(&[], Vec::as_slice)
     }
@@ -91,10 +99,12 @@ pub(super) struct Condition {
     operator: Operator,
     pub(super) key: String,
     pub(super) values: Vec<String>,
+    /// `${KEY}` in a value is a variable.
+    variables: bool,
 }
 
-/// All of a statement's conditions; all of them must hold.
-pub(super) fn parse(block: &Value) -> Result<Vec<Condition>, BadPolicy> {
+/// All of a statement's conditions; all of them must hold. In texts, `${KEY}` may be a variable.
+pub(super) fn parse(block: &Value, variables: bool) -> Result<Vec<Condition>, BadPolicy> {
     let operators = block.as_object().ok_or(BadPolicy("Condition must be an object"))?;
     let mut conditions = Vec::new();
     for (name, keys) in operators {
@@ -102,7 +112,7 @@ pub(super) fn parse(block: &Value) -> Result<Vec<Condition>, BadPolicy> {
         let keys = keys.as_object().ok_or(BadPolicy("A condition operator must hold an object"))?;
         for (key, values) in keys {
             let values = texts(values).ok_or(BadPolicy("A condition's values must be text"))?;
-            let condition = Condition { operator: operator.clone(), key: key.to_ascii_lowercase(), values };
+            let condition = Condition { operator: operator.clone(), key: key.to_ascii_lowercase(), values, variables };
             conditions.push(condition.checked()?);
         }
     }
@@ -198,7 +208,7 @@ impl Condition {
                 if given.is_empty() {
                     return *if_exists || *over == Over::All || *negated && *over == Over::One;
                 }
-                let one = |value: &String| self.values.iter().any(|want| test.holds(value, want)) != *negated;
+                let one = |value: &String| self.values.iter().any(|want| self.fits(*test, value, want, context)) != *negated;
                 match over {
                     Over::All => given.iter().all(one),
                     // "Not" speaks of all values at once: one that is listed makes it fail.
@@ -206,6 +216,18 @@ impl Condition {
                     Over::One | Over::Any => given.iter().any(one),
                 }
             }
+        }
+    }
+}
+
+impl Condition {
+    fn fits(&self, test: Test, value: &str, want: &str, context: &Context) -> bool {
+        if !self.variables || !pattern::has_variables(want) {
+            return test.holds(value, want);
+        }
+        match test {
+            Test::Like => pattern::matches_filled(want, value, context),
+            _ => pattern::spelled(want, context).is_some_and(|want| test.holds(value, &want)),
         }
     }
 }
@@ -271,7 +293,7 @@ mod tests {
     fn holds(block: Value, context: &[(&str, &str)]) -> bool {
         let mut known = Context::default();
         context.iter().for_each(|(key, value)| known.add(key, *value));
-        parse(&block).expect("parses").iter().all(|condition| condition.holds(&known))
+        parse(&block, true).expect("parses").iter().all(|condition| condition.holds(&known))
     }
 
     #[test]
@@ -333,7 +355,7 @@ mod tests {
             json!({"NumericEquals": {"s3:max-keys": "many"}}),
             json!([]),
         ] {
-            assert!(parse(&block).is_err(), "{block}");
+            assert!(parse(&block, true).is_err(), "{block}");
         }
     }
 }

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value};
 
 use super::condition::{self, Condition, Context, texts};
-use super::pattern;
+use super::{keys, pattern};
 use crate::names::UserId;
 
 /// "Bucket policies for Amazon S3": at most 20 KB.
@@ -31,6 +31,8 @@ pub(super) struct Statement {
     actions: Listed,
     resources: Listed,
     pub(super) conditions: Vec<Condition>,
+    /// `${KEY}` in resources is a variable: since the language's version of 2012.
+    variables: bool,
 }
 
 /// Patterns that must match, or must not.
@@ -114,16 +116,29 @@ impl Policy {
             serde_json::from_str(text).map_err(|_| BadPolicy("Policies must be valid JSON and the first byte must be '{'"))?;
         let document = document.as_object().ok_or(BadPolicy("Policies must be valid JSON and the first byte must be '{'"))?;
         only(document, &["Version", "Id", "Statement"])?;
-        match document.get("Version").map(Value::as_str) {
-            None | Some(Some("2012-10-17" | "2008-10-17")) => {}
+        let variables = match document.get("Version").map(Value::as_str) {
+            Some(Some("2012-10-17")) => true,
+            None | Some(Some("2008-10-17")) => false,
             _ => return Err(BadPolicy("The policy must contain a valid version string")),
-        }
+        };
+        let statement = |value: &Value| statement(value, variables);
         let statements = match document.get("Statement") {
             Some(Value::Array(statements)) if !statements.is_empty() => statements.iter().map(statement).collect(),
             Some(one @ Value::Object(_)) => Ok(vec![statement(one)?]),
             _ => Err(BadPolicy("Missing required field Statement")),
         };
         Ok(Self { statements: statements? })
+    }
+
+    /// Whether all its conditions are about what requests have. For a policy that is being written: one that was stored by a version that
+    /// knew more goes on as it is.
+    ///
+    /// # Errors
+    /// [`BadPolicy`].
+    pub(crate) fn check_keys(&self) -> Result<(), BadPolicy> {
+        let mut conditions = self.statements.iter().flat_map(|statement| &statement.conditions);
+        let known = conditions.all(|condition| keys::is_known(&condition.key));
+        if known { Ok(()) } else { Err(BadPolicy("Policy has an invalid condition key")) }
     }
 
     /// True if a condition's key begins so.
@@ -137,7 +152,14 @@ impl Policy {
         let nobody = Listed { patterns: Vec::new(), negated: true };
         let all = || nobody.clone();
         let conditions = Vec::new();
-        let deny = Statement { allow: false, principals: Principals::Holder, actions: all(), resources: all(), conditions };
+        let deny = Statement {
+            allow: false,
+            principals: Principals::Holder,
+            actions: all(),
+            resources: all(),
+            conditions,
+            variables: false,
+        };
         Self { statements: vec![deny] }
     }
 
@@ -168,7 +190,7 @@ fn only(object: &Map<String, Value>, known: &[&str]) -> Result<(), BadPolicy> {
 const STATEMENT_FIELDS: [&str; 9] =
     ["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"];
 
-fn statement(value: &Value) -> Result<Statement, BadPolicy> {
+fn statement(value: &Value, variables: bool) -> Result<Statement, BadPolicy> {
     let fields = value.as_object().ok_or(BadPolicy("A statement must be an object"))?;
     only(fields, &STATEMENT_FIELDS)?;
     let allow = match fields.get("Effect").and_then(Value::as_str) {
@@ -187,7 +209,8 @@ fn statement(value: &Value) -> Result<Statement, BadPolicy> {
         principals: principals(fields, allow)?,
         actions,
         resources: listed(fields, "Resource", "NotResource", BadPolicy("Missing required field Resource"))?,
-        conditions: fields.get("Condition").map_or(Ok(Vec::new()), condition::parse)?,
+        conditions: fields.get("Condition").map_or(Ok(Vec::new()), |block| condition::parse(block, variables))?,
+        variables,
     })
 }
 
@@ -258,8 +281,16 @@ impl Statement {
     fn is_of(&self, question: &Question<'_>) -> bool {
         self.principals.include(question.person)
             && self.actions.hold(|pattern| pattern::matches_any_case(pattern, question.action))
-            && self.resources.hold(|pattern| pattern::matches(pattern, question.resource))
+            && self.resources.hold(|pattern| self.names(pattern, question))
             && self.conditions.iter().all(|condition| condition.holds(question.context))
+    }
+
+    fn names(&self, pattern: &str, question: &Question<'_>) -> bool {
+        if self.variables && pattern::has_variables(pattern) {
+            pattern::matches_filled(pattern, question.resource, question.context)
+        } else {
+            pattern::matches(pattern, question.resource)
+        }
     }
 }
 

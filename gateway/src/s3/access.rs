@@ -27,6 +27,7 @@ use crate::access::{Action, Context, Policy};
 use crate::names::{ObjectKey, VersionId};
 use crate::rows::{BucketRow, ObjectRow, UserRow};
 use crate::tables::{TableError, Tables};
+pub(crate) use context::Signed;
 pub(crate) use judge::{Judge, Rules};
 use needs::Need;
 

@@ -302,8 +302,12 @@ fn checked_id(id: &str) -> Result<UserId, TableError> {
 }
 
 fn check_policy(policy: Option<&str>) -> Result<(), TableError> {
-    let bad = |_| TableError::BadAccessKey("a key's policy is JSON with an allowing or denying Statement and no Principal");
-    policy.map_or(Ok(()), |policy| Policy::of_key(policy).map(drop).map_err(bad))
+    let bad = |_| {
+        TableError::BadAccessKey(
+            "a key's policy is JSON with an allowing or denying Statement, no Principal, and no unknown condition",
+        )
+    };
+    policy.map_or(Ok(()), |policy| Policy::of_key(policy).and_then(|policy| policy.check_keys()).map_err(bad))
 }
 
 fn checked_access_key(id: &str) -> Result<String, TableError> {

@@ -1,29 +1,10 @@
 //! Who may do what: ACLs, ownership, policies, public access. "Access control in Amazon S3" in the S3 User Guide.
 
+use crate::common::access::{allow, bucket, denied, object, ok, owner_id, policy, put};
 use crate::common::{Answer, BUCKET, Call, Client, World, exchange_bytes, id_of};
 
 const ALL_USERS: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
 const USERS: &str = "http://acs.amazonaws.com/groups/global/AuthenticatedUsers";
-
-fn bucket() -> String {
-    format!("/{BUCKET}")
-}
-
-fn object(key: &str) -> String {
-    format!("/{BUCKET}/{key}")
-}
-
-fn ok(answer: &Answer) {
-    assert!(answer.status < 300, "{}", answer.text());
-}
-
-fn denied(answer: &Answer) {
-    assert_eq!(answer.error(), (403, "AccessDenied".into()));
-}
-
-async fn put(client: &Client, key: &str, acl: &str) {
-    ok(&client.send(Call::put(&object(key), "body").header("x-amz-acl", acl)).await);
-}
 
 async fn set_bucket_acl(client: &Client, acl: &str) -> Answer {
     client.send(Call::put(&format!("{}?acl", bucket()), "").header("x-amz-acl", acl)).await
@@ -57,19 +38,6 @@ fn document(owner: &str, grants: &[(&str, &str)]) -> String {
     format!(
         "<AccessControlPolicy><Owner><ID>{owner}</ID></Owner><AccessControlList>{grants}</AccessControlList></AccessControlPolicy>"
     )
-}
-
-async fn owner_id(client: &Client) -> String {
-    client.send(Call::get("/")).await.one("ID").unwrap()
-}
-
-async fn policy(client: &Client, statements: &str) -> Answer {
-    let text = format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#);
-    client.send(Call::put(&format!("{}?policy", bucket()), text)).await
-}
-
-fn allow(principal: &str, action: &str, resource: &str) -> String {
-    format!(r#"{{"Effect":"Allow","Principal":{principal},"Action":"{action}","Resource":"arn:aws:s3:::{resource}"}}"#)
 }
 
 #[tokio::test]
@@ -366,84 +334,6 @@ async fn ownership_controls_decide_whose_an_object_is_and_whether_acls_count() {
 }
 
 #[tokio::test]
-async fn a_policy_is_kept_as_written_and_opens_what_it_names() {
-    let world = World::new().await;
-    let (owner, ben, cleo) = (&world.client, world.user("ben", None).await, world.user("cleo", None).await);
-    let target = format!("{}?policy", bucket());
-    assert_eq!(owner.send(Call::get(&target)).await.error(), (404, "NoSuchBucketPolicy".into()));
-    put(owner, "k", "private").await;
-    let statements = [
-        allow(&format!(r#"{{"AWS":"arn:aws:iam::{}:root"}}"#, id_of("ben")), "s3:ListBucket", BUCKET),
-        allow(r#"{"AWS":"arn:aws:iam:::user/ben"}"#, "s3:GetObject", &format!("{BUCKET}/*")),
-        format!(r#"{{"Effect":"Deny","Principal":"*","Action":"s3:DeleteObject","Resource":"arn:aws:s3:::{BUCKET}/*"}}"#),
-    ];
-    let text = format!(r#"{{"Version":"2012-10-17",  "Statement":[{}]}}"#, statements.join(","));
-    assert_eq!(owner.send(Call::put(&target, &text)).await.status, 204);
-    assert_eq!(owner.send(Call::get(&target)).await.text(), text);
-    ok(&ben.send(Call::get(&bucket())).await);
-    assert_eq!(ben.send(Call::get(&object("k"))).await.body, b"body");
-    assert_eq!(ben.send(Call::get(&object("missing"))).await.error(), (404, "NoSuchKey".into()));
-    denied(&ben.send(Call::put(&object("k"), "x")).await);
-    denied(&ben.send(Call::get(&target)).await);
-    denied(&cleo.send(Call::get(&object("k"))).await);
-    denied(&owner.send(Call::delete(&object("k"))).await);
-    let deletes = "<Delete><Object><Key>k</Key></Object></Delete>";
-    let answer = owner.send(Call::post(&format!("{}?delete", bucket()), deletes)).await;
-    assert_eq!((answer.status, answer.one("Code").as_deref()), (200, Some("AccessDenied")));
-    assert_eq!(owner.send(Call::delete(&target)).await.status, 204);
-    denied(&ben.send(Call::get(&object("k"))).await);
-    ok(&owner.send(Call::delete(&object("k"))).await);
-
-    for bad in [
-        "{}".to_owned(),
-        "policy".to_owned(),
-        format!(r#"{{"Statement":[{}]}}"#, allow(r#""*""#, "s3:GetObject", "another/*")),
-        format!(
-            r#"{{"Statement":[{}]}}"#,
-            allow(r#""*""#, "s3:GetObject", &format!("{BUCKET}/*")).replace("Principal", "NotPrincipal")
-        ),
-    ] {
-        assert_eq!(owner.send(Call::put(&target, &bad)).await.error(), (400, "MalformedPolicy".into()), "{bad}");
-    }
-    assert_eq!(owner.send(Call::get(&target)).await.error(), (404, "NoSuchBucketPolicy".into()));
-}
-
-#[tokio::test]
-async fn conditions_of_a_policy_see_the_request_and_the_object() {
-    let world = World::new().await;
-    let (owner, ben) = (&world.client, world.user("ben", None).await);
-    put(owner, "k", "private").await;
-    let condition = |action: &str, effect: &str, condition: &str| {
-        format!(
-            r#"{{"Effect":"{effect}","Principal":"*","Action":"{action}","Resource":["arn:aws:s3:::{BUCKET}","arn:aws:s3:::{BUCKET}/*"],
-                "Condition":{condition}}}"#
-        )
-    };
-    ok(&policy(owner, &condition("s3:GetObject", "Allow", r#"{"StringLike":{"aws:Referer":"http://good.example/*"}}"#)).await);
-    let from = |referer: &str| Call::get(&object("k")).header("referer", referer);
-    ok(&ben.send(from("http://good.example/page")).await);
-    ok(&owner.send_unsigned(from("http://good.example/page")).await);
-    denied(&ben.send(from("http://bad.example/")).await);
-    ok(&ben.send(from("http://good.example/x").header("range", "bytes=nonsense")).await);
-
-    ok(&policy(owner, &condition("s3:GetObject", "Allow", r#"{"IpAddress":{"aws:SourceIp":"127.0.0.0/8"}}"#)).await);
-    ok(&ben.send(Call::get(&object("k"))).await);
-    ok(&policy(owner, &condition("s3:GetObject", "Allow", r#"{"NotIpAddress":{"aws:SourceIp":"127.0.0.0/8"}}"#)).await);
-    denied(&ben.send(Call::get(&object("k"))).await);
-
-    let list = condition("s3:ListBucket", "Allow", r#"{"StringEquals":{"s3:prefix":"open/"}}"#);
-    ok(&policy(owner, &list).await);
-    ok(&ben.send(Call::get(&format!("{}?prefix=open%2F", bucket()))).await);
-    denied(&ben.send(Call::get(&format!("{}?prefix=other", bucket()))).await);
-
-    let write = allow(r#""*""#, "s3:PutObject", &format!("{BUCKET}/*"));
-    let not_public = condition("s3:PutObject", "Deny", r#"{"StringLike":{"s3:x-amz-acl":"public*"}}"#);
-    ok(&policy(owner, &format!("{write},{not_public}")).await);
-    ok(&ben.send(Call::put(&object("b"), "x")).await);
-    denied(&ben.send(Call::put(&object("b"), "x").header("x-amz-acl", "public-read")).await);
-}
-
-#[tokio::test]
 async fn copies_need_leave_to_read_their_source() {
     let world = World::new().await;
     let (owner, ben) = (&world.client, world.user("ben", None).await);
@@ -530,23 +420,6 @@ async fn a_bucket_says_whether_it_is_public() {
 }
 
 #[tokio::test]
-async fn a_policy_of_a_key_narrows_what_the_key_may_do() {
-    let world = World::new().await;
-    let text = r#"{"Statement":{"Effect":"Allow","Action":["s3:GetObject","s3:ListBucket","s3:CreateBucket"],"Resource":["arn:aws:s3:::bens*"]}}"#;
-    let (ben, narrow) = (world.user("ben", None).await, world.user("ben", Some(text)).await);
-    ok(&narrow.send(Call::put("/bens-bucket", "")).await);
-    denied(&narrow.send(Call::put("/other-bucket", "")).await);
-    denied(&narrow.send(Call::put("/bens-bucket/k", "x")).await);
-    ok(&ben.send(Call::put("/bens-bucket/k", "x")).await);
-    assert_eq!(narrow.send(Call::get("/bens-bucket/k")).await.body, b"x");
-    ok(&narrow.send(Call::get("/bens-bucket")).await);
-    denied(&narrow.send(Call::get("/")).await);
-    denied(&narrow.send(Call::delete("/bens-bucket/k")).await);
-    denied(&narrow.send(Call::get("/bens-bucket?versioning")).await);
-    denied(&narrow.send(Call::get(&bucket())).await);
-}
-
-#[tokio::test]
 async fn owners_of_objects_are_listed_by_name() {
     let world = World::new().await;
     let (owner, ben) = (&world.client, world.user("ben", None).await);
@@ -557,74 +430,5 @@ async fn owners_of_objects_are_listed_by_name() {
     for query in ["", "?list-type=2&fetch-owner=true", "?versions"] {
         let listed = owner.send(Call::get(&format!("{}{query}", bucket()))).await;
         assert_eq!(listed.all("DisplayName"), ["ann", "The ben", "anonymous"], "{query}");
-    }
-}
-
-#[tokio::test]
-async fn a_policy_cannot_lock_out_the_bucket_owner() {
-    let world = World::new().await;
-    let (owner, ben) = (&world.client, world.user("ben", None).await);
-    let all = format!(
-        r#"{{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":["arn:aws:s3:::{BUCKET}","arn:aws:s3:::{BUCKET}/*"]}}"#
-    );
-    let bens = allow(r#"{"AWS":"arn:aws:iam:::user/ben"}"#, "s3:*", BUCKET);
-    ok(&policy(owner, &bens).await);
-    denied(&policy(&ben, &all).await);
-    ok(&policy(owner, &all).await);
-    denied(&owner.send(Call::get(&bucket())).await);
-    ok(&owner.send(Call::get(&format!("{}?policy", bucket()))).await);
-    ok(&owner.send(Call::delete(&format!("{}?policy", bucket()))).await);
-    ok(&owner.send(Call::get(&bucket())).await);
-}
-
-/// A statement for everybody about the bucket and what is in it, under a condition.
-fn allow_if(action: &str, condition: &str) -> String {
-    format!(
-        r#"{{"Effect":"Allow","Principal":"*","Action":"{action}","Resource":["arn:aws:s3:::{BUCKET}","arn:aws:s3:::{BUCKET}/*"],
-            "Condition":{condition}}}"#
-    )
-}
-
-#[tokio::test]
-async fn listing_conditions_are_about_listings_alone() {
-    let world = World::new().await;
-    let (owner, ben) = (&world.client, world.user("ben", None).await);
-    put(owner, "private/k", "private").await;
-    ok(&policy(owner, &allow_if("s3:*", r#"{"StringLike":{"s3:prefix":"public/*"}}"#)).await);
-    ok(&ben.send(Call::get(&format!("{}?prefix=public/", bucket()))).await);
-    denied(&ben.send(Call::get(&format!("{}?prefix=private/", bucket()))).await);
-    for query in ["", "?prefix=public/", "?prefix=public/&delimiter=/&max-keys=1"] {
-        let at = object(&format!("private/k{query}"));
-        denied(&ben.send(Call::get(&at)).await);
-        denied(&ben.send(Call::put(&at, "x")).await);
-        denied(&ben.send(Call::delete(&at)).await);
-        assert_eq!(ben.send(Call::head(&at)).await.status, 403);
-    }
-    assert_eq!(owner.send(Call::get(&object("private/k"))).await.body, b"body");
-}
-
-#[tokio::test]
-async fn what_is_missing_is_told_to_who_could_list_its_key() {
-    let world = World::new().await;
-    let (owner, ben) = (&world.client, world.user("ben", None).await);
-    ok(&policy(owner, &allow_if("s3:ListBucket", r#"{"StringLike":{"s3:prefix":"public/*"}}"#)).await);
-    for (key, status) in [("public/k", 404), ("private/k", 403), ("private/k?prefix=public/", 403)] {
-        assert_eq!(ben.send(Call::head(&object(key))).await.status, status, "{key}");
-        assert_eq!(ben.send(Call::get(&object(key))).await.status, status, "{key}");
-    }
-}
-
-#[tokio::test]
-async fn services_are_taken_as_principals_and_are_nobody() {
-    let world = World::new().await;
-    let (owner, ben) = (&world.client, world.user("ben", None).await);
-    put(owner, "k", "private").await;
-    let service = r#"{"Service":"logging.s3.amazonaws.com"}"#;
-    ok(&policy(owner, &allow(service, "s3:*", &format!("{BUCKET}/*"))).await);
-    denied(&ben.send(Call::get(&object("k"))).await);
-    denied(&owner.send_unsigned(Call::get(&object("k"))).await);
-    for odd in [r#"{"Service":"logging"}"#, r#"{"Service":"*"}"#, r#"{"Service":[]}"#, r#"{"Group":"a.b"}"#] {
-        let refused = policy(owner, &allow(odd, "s3:*", &format!("{BUCKET}/*"))).await;
-        assert_eq!(refused.error(), (400, "MalformedPolicy".into()), "{odd}");
     }
 }

@@ -22,6 +22,7 @@ mod multipart;
 mod notifications;
 mod objects;
 mod payment;
+mod policies;
 mod quotas;
 mod reads;
 mod signatures;

@@ -5,7 +5,7 @@
 
 use std::net::SocketAddr;
 
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, Uri, header};
 use nodio_host::clock::now_ms;
 
 use crate::access::Context;
@@ -14,10 +14,9 @@ use crate::s3::guard::query;
 use crate::s3::headers::text;
 
 /// Headers that are keys by their own name, behind `s3:`.
-const BY_NAME: [&str; 15] = [
+const BY_NAME: [&str; 14] = [
     "x-amz-acl",
     "x-amz-content-sha256",
-    "x-amz-copy-source",
     "x-amz-grant-full-control",
     "x-amz-grant-read",
     "x-amz-grant-read-acp",
@@ -31,7 +30,9 @@ const BY_NAME: [&str; 15] = [
     "x-amz-website-redirect-location",
     "x-amz-object-ownership",
 ];
-const UNDER_ANOTHER: [(&str, &str); 5] = [
+const UNDER_ANOTHER: [(&str, &str); 7] = [
+    ("if-match", "s3:if-match"),
+    ("if-none-match", "s3:if-none-match"),
     ("referer", "aws:referer"),
     ("user-agent", "aws:useragent"),
     ("x-amz-object-lock-mode", "s3:object-lock-mode"),
@@ -40,8 +41,32 @@ const UNDER_ANOTHER: [(&str, &str); 5] = [
 ];
 const OF_LISTING: [(&str, &str); 3] = [("prefix", "s3:prefix"), ("delimiter", "s3:delimiter"), ("max-keys", "s3:max-keys")];
 
-/// What is asked for and how.
-pub(super) fn of_request(headers: &HeaderMap, uri: &Uri, peer: Option<SocketAddr>, user: Option<&UserRow>) -> Context {
+/// How a request is signed, in the words of policies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Signed {
+    pub(crate) auth_type: &'static str,
+    pub(crate) version: &'static str,
+}
+
+impl Signed {
+    pub(crate) const VERSION_2: &'static str = "AWS";
+    pub(crate) const VERSION_4: &'static str = "AWS4-HMAC-SHA256";
+
+    /// Of a request that is no form.
+    pub(super) fn of(headers: &HeaderMap, uri: &Uri) -> Self {
+        match headers.get(header::AUTHORIZATION) {
+            Some(value) if value.as_bytes().starts_with(b"AWS ") => Self { auth_type: "REST-HEADER", version: Self::VERSION_2 },
+            Some(_) => Self { auth_type: "REST-HEADER", version: Self::VERSION_4 },
+            None if uri.query().is_some_and(|query| query.contains("X-Amz-Signature=")) => {
+                Self { auth_type: "REST-QUERY-STRING", version: Self::VERSION_4 }
+            }
+            None => Self { auth_type: "REST-QUERY-STRING", version: Self::VERSION_2 },
+        }
+    }
+}
+
+/// What is asked for and how; `by` is who signed it in which way.
+pub(super) fn of_request(headers: &HeaderMap, uri: &Uri, peer: Option<SocketAddr>, by: Option<(&UserRow, Signed)>) -> Context {
     let mut context = Context::default();
     for name in BY_NAME {
         add(&mut context, &format!("s3:{name}"), text(headers, name));
@@ -49,6 +74,8 @@ pub(super) fn of_request(headers: &HeaderMap, uri: &Uri, peer: Option<SocketAddr
     for (name, key) in UNDER_ANOTHER {
         add(&mut context, key, text(headers, name));
     }
+    let source = text(headers, "x-amz-copy-source").and_then(query::decode);
+    add(&mut context, "s3:x-amz-copy-source", source.as_deref().map(|source| source.trim_start_matches('/')));
     let pairs = query::pairs(uri.query().unwrap_or_default()).unwrap_or_default();
     let of_query = |name: &str| pairs.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str());
     add(&mut context, "s3:versionid", of_query("versionId"));
@@ -61,11 +88,11 @@ pub(super) fn of_request(headers: &HeaderMap, uri: &Uri, peer: Option<SocketAddr
     if let Some(peer) = peer {
         context.add("aws:sourceip", peer.ip().to_canonical().to_string());
     }
-    if let Some(user) = user {
-        let presigned = of_query("X-Amz-Signature").is_some();
+    if let Some((user, signed)) = by {
         context.add("aws:username", user.name.clone());
         context.add("aws:userid", user.id.as_str());
-        context.add("s3:authtype", if presigned { "REST-QUERY-STRING" } else { "REST-HEADER" });
+        context.add("s3:authtype", signed.auth_type);
+        context.add("s3:signatureversion", signed.version);
     }
     let seconds = now_ms() / 1000;
     context.add("aws:epochtime", seconds.to_string());

@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use http::{Extensions, HeaderMap, Uri};
+use http::{Extensions, HeaderMap, Uri, header};
 use nodio_host::serve::ConnectInfo;
 use s3s::access::S3AccessContext;
 use s3s::{S3Error, S3Result};
 
+use super::context::Signed;
 use super::{Caller, Original, context, denied, needs};
 use crate::access::{Action, Asked, Bucket, Context, Object, Policy, Who, is_allowed};
 use crate::names::{ObjectKey, UserId};
@@ -72,6 +73,7 @@ pub(crate) struct Judge {
     pub(crate) bypasses_retention: bool,
     /// The request is a listing: its prefix is one.
     lists: bool,
+    signed: Signed,
     request: Arc<(HeaderMap, Uri, Option<SocketAddr>)>,
 }
 
@@ -80,11 +82,17 @@ impl Judge {
         let caller = cx.extensions_mut().get::<Caller>().cloned().ok_or_else(denied)?;
         let peer = cx.extensions_mut().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
         let original = cx.extensions_mut().get::<Original>().map(|original| original.0.clone());
-        let headers = original.map_or_else(|| cx.headers().clone(), |original| (*original).clone());
+        let mut headers = original.map_or_else(|| cx.headers().clone(), |original| (*original).clone());
+        for name in [header::REFERER, header::USER_AGENT] {
+            // Of the request, not of what a form's fields say.
+            cx.headers().get(&name).cloned().map(|value| headers.insert(name, value));
+        }
+        let by_form = cx.extensions_mut().get::<Signed>().copied();
+        let signed = by_form.unwrap_or_else(|| Signed::of(cx.headers(), cx.uri()));
         let bypass = headers.get("x-amz-bypass-governance-retention");
         let bypasses_retention = bypass.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"));
         let lists = needs::is_listing(cx.s3_op().name());
-        Ok(Self { caller, bypasses_retention, lists, request: Arc::new((headers, cx.uri().clone(), peer)) })
+        Ok(Self { caller, bypasses_retention, lists, signed, request: Arc::new((headers, cx.uri().clone(), peer)) })
     }
 
     pub(super) fn owns(&self, bucket: &BucketRow) -> bool {
@@ -132,7 +140,8 @@ impl Judge {
 
     fn context(&self, row: Option<&ObjectRow>) -> Context {
         let (headers, uri, peer) = &*self.request;
-        let mut context = context::of_request(headers, uri, *peer, self.caller.signed.then_some(&*self.caller.user));
+        let by = self.caller.signed.then_some((&*self.caller.user, self.signed));
+        let mut context = context::of_request(headers, uri, *peer, by);
         if self.lists {
             context::add_listing(&mut context, uri);
         }

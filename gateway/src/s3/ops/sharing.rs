@@ -11,7 +11,7 @@ use s3s::dto::{
 };
 use s3s::{S3ErrorCode, S3Request, S3Response, S3Result};
 
-use crate::access::Policy;
+use crate::access::{BadPolicy, Policy};
 use crate::rows::{Acl, ObjectOwnership, PolicyText, PublicAccessBlock};
 use crate::s3::Api;
 use crate::s3::access::{Rules, denied, judge};
@@ -24,8 +24,9 @@ pub(super) async fn put_bucket_policy(
 ) -> S3Result<S3Response<PutBucketPolicyOutput>> {
     let input = &request.input;
     let bucket = api.bucket(&request, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
-    let policy = Policy::of_bucket(&input.policy, bucket.name.as_str())
-        .map_err(|error| fail(S3ErrorCode::MalformedPolicy, error.to_string()))?;
+    let malformed = |error: BadPolicy| fail(S3ErrorCode::MalformedPolicy, error.to_string());
+    let policy = Policy::of_bucket(&input.policy, bucket.name.as_str()).map_err(malformed)?;
+    policy.check_keys().map_err(malformed)?;
     if policy.is_public() && Rules::of(&bucket).block.block_public_policy {
         return Err(denied());
     }

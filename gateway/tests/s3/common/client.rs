@@ -90,6 +90,12 @@ impl Call {
         self
     }
 
+    /// With another value for a header that it has.
+    pub(crate) fn change(mut self, name: &str, value: &str) -> Self {
+        self.headers.iter_mut().filter(|header| header.0 == name).for_each(|header| header.1 = value.to_owned());
+        self
+    }
+
     /// A header that is sent and not signed.
     pub(crate) fn unsigned_header(mut self, name: &str, value: &str) -> Self {
         self.unsigned_headers.push((name.to_owned(), value.to_owned()));

@@ -1,5 +1,6 @@
 //! A gateway in this process: donors in memory, a plain coordinator, a real listener; and a client that signs with another's code.
 
+pub(crate) mod access;
 mod client;
 mod fleet;
 mod form;

@@ -128,7 +128,7 @@ impl Form {
         let file = FileEnd::new(target.boundary.clone(), min..=max);
         let body = body::file(incoming, file, begun, watch);
         let signing = signer.access_key().zip(secret.as_ref());
-        let signing = signing.map(|(access_key, secret)| Signing { access_key, secret, region, now });
+        let signing = signing.map(|(access_key, secret)| Signing { access_key, secret, version: signer.version(), region, now });
         let put = put::put(parts, &fields, (&target.bucket, &key), signing, body)?;
         Ok((Self { target, fields, key }, put))
     }

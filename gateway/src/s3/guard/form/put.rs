@@ -14,7 +14,7 @@ use super::fields::{Field, Fields};
 use super::multipart::malformed;
 use super::signer::argument;
 use super::tagging;
-use crate::s3::access::Original;
+use crate::s3::access::{Original, Signed};
 use crate::s3::guard::mac::signing_key;
 use crate::s3::guard::query;
 use crate::s3::guard::refusal::Refusal;
@@ -41,6 +41,8 @@ const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 pub(super) struct Signing<'a> {
     pub(super) access_key: &'a str,
     pub(super) secret: &'a str,
+    /// Of the form itself; see [`Signed`].
+    pub(super) version: &'static str,
     pub(super) region: &'a str,
     pub(super) now: UnixMs,
 }
@@ -58,11 +60,12 @@ pub(super) fn put(
     let mut request = Request::new(body);
     *request.method_mut() = Method::PUT;
     *request.headers_mut() = shown(&wanted, &from.headers);
+    *request.extensions_mut() = from.extensions;
     if let Some(signing) = signing {
         sign(request.headers_mut(), &path, &signing)?;
+        request.extensions_mut().insert(Signed { auth_type: "POST", version: signing.version });
     }
     *request.uri_mut() = path.parse().map_err(|_| malformed())?;
-    *request.extensions_mut() = from.extensions;
     request.extensions_mut().insert(FormFile);
     request.extensions_mut().insert(Original(Arc::new(wanted)));
     Ok(request)
@@ -116,7 +119,7 @@ fn shown(wanted: &HeaderMap, from: &HeaderMap) -> HeaderMap {
 
 /// Signature Version 4 over method, path, time and host.
 fn sign(headers: &mut HeaderMap, path: &str, signing: &Signing<'_>) -> Result<(), Refusal> {
-    let Signing { access_key, secret, region, now } = signing;
+    let Signing { access_key, secret, region, now, .. } = signing;
     let stamp = i64::try_from(*now).ok().and_then(|now| jiff::Timestamp::from_millisecond(now).ok()).unwrap_or_default();
     let (date, day) = (stamp.strftime("%Y%m%dT%H%M%SZ").to_string(), stamp.strftime("%Y%m%d").to_string());
     let signed = "host;x-amz-content-sha256;x-amz-date";

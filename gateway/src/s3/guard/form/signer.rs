@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::fields::Fields;
+use crate::s3::access::Signed;
 use crate::s3::guard::mac::{Key, check_sha1, signing_key};
 use crate::s3::guard::refusal::Refusal;
 use crate::s3::guard::signature::{ScopeFault, check_scope};
@@ -58,6 +59,11 @@ impl<'a> Signer<'a> {
             Self::Nobody => None,
             Self::V2 { access_key, .. } | Self::V4 { access_key, .. } => Some(access_key),
         }
+    }
+
+    /// As [`Signed`] has it.
+    pub(crate) fn version(&self) -> &'static str {
+        if matches!(self, Self::V2 { .. }) { Signed::VERSION_2 } else { Signed::VERSION_4 }
     }
 
     /// Whether the signature of `policy` is what `secret` makes of it.
