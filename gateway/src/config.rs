@@ -2,6 +2,7 @@
 
 mod webhook;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,7 @@ use nodio_wire::{Code, CodePolicy};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::classes;
 use crate::keys::KeySource;
 use crate::tables::is_key_name;
 pub use webhook::Webhook;
@@ -20,6 +22,8 @@ pub const PASSPHRASE_ENV: &str = "NODIO_PASSPHRASE";
 const STORE_FILE: &str = "gateway.redb";
 const KEY_FILE: &str = "master.key";
 const SALT_FILE: &str = "master.salt";
+const CLASSES_WANTED: &str = "codes by storage class, which is REDUCED_REDUNDANCY, STANDARD_IA, ONEZONE_IA, INTELLIGENT_TIERING, \
+                              GLACIER_IR, GLACIER or DEEP_ARCHIVE; that of STANDARD is `code`";
 /// Below this not even a few requests at once have room.
 const MEMORY_MIB_MIN: u32 = 32;
 
@@ -68,6 +72,8 @@ pub struct GatewayConfig {
     pub key: KeyConfig,
     /// Code of new parts: `auto`, `K/N` or `replicas:N`.
     pub code: CodePolicy,
+    /// The same for parts of objects in storage classes other than STANDARD; those that aren't named have `code`.
+    pub storage_codes: BTreeMap<String, CodePolicy>,
     /// Make every metadata commit durable before it is answered. Off only where data may be lost.
     pub fsync: bool,
     /// Plaintext and sealed bytes held at once by all requests together, MiB.
@@ -115,6 +121,7 @@ impl Default for GatewayConfig {
             link: None,
             key: KeyConfig::default(),
             code: CodePolicy::Fixed(Code::DEFAULT),
+            storage_codes: BTreeMap::new(),
             fsync: true,
             memory_mib: 192,
             metadata_cache_mib: 64,
@@ -157,6 +164,8 @@ impl GatewayConfig {
         must("website_domains", want, self.website_domains.iter().all(own))?;
         let names = self.kms_keys.iter().all(|name| is_key_name(name));
         must("kms_keys", "names of 1 to 64 letters, digits, hyphens and underscores", names)?;
+        let classes = self.storage_codes.keys().all(|class| classes::OTHERS.contains(&class.as_str()));
+        must("storage_codes", CLASSES_WANTED, classes)?;
         must("memory_mib", "32 or more", self.memory_mib >= MEMORY_MIB_MIN)?;
         must("metadata_cache_mib", "1 or more", self.metadata_cache_mib >= 1)?;
         must("connections_max", "1 or more", self.connections_max >= 1)?;
@@ -235,6 +244,7 @@ mod tests {
             "source",
             "file",
             "code",
+            "storage_codes",
             "fsync",
             "memory_mib",
             "metadata_cache_mib",
@@ -282,6 +292,8 @@ mod tests {
         };
         assert!(bad(both).starts_with("website_domains must be"));
         assert!(bad(|config| config.kms_keys = vec!["aws/s3".into()]).starts_with("kms_keys must be"));
+        let standard = |config: &mut GatewayConfig| config.storage_codes = [("STANDARD".to_owned(), config.code)].into();
+        assert!(bad(standard).starts_with("storage_codes must be"));
         assert!(bad(|config| config.memory_mib = 1).starts_with("memory_mib must be"));
         assert!(bad(|config| config.sweep_age_ms = 1).starts_with("sweep_age_ms must be"));
         assert!(toml::from_str::<GatewayConfig>("liste = \"x\"").is_err());

@@ -14,6 +14,7 @@
 mod access;
 pub mod admin;
 mod checksum;
+mod classes;
 pub mod config;
 mod events;
 pub mod fuzz;

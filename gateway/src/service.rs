@@ -24,6 +24,7 @@ use nodio_wire::fleet::Fleet;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::admin::{self, Desk};
+use crate::classes::Codes;
 use crate::config::{BadSetting, GatewayConfig};
 use crate::events::{Couriers, Pace};
 use crate::keys::KeyError;
@@ -75,7 +76,7 @@ impl Gateway {
     pub async fn open(config: GatewayConfig, fleet: Arc<dyn Fleet>, transport: Arc<dyn Transport>) -> Result<Self, OpenError> {
         let opened = open(&config).await?;
         let memory_bytes_max = config.memory_mib as usize * 1024 * 1024;
-        let pipeline = Pipeline::new(fleet, transport, PipelineOptions { code: config.code, memory_bytes_max });
+        let pipeline = Pipeline::new(fleet, transport, PipelineOptions { memory_bytes_max });
         Ok(Self { config, opened, pipeline })
     }
 
@@ -145,6 +146,7 @@ impl Gateway {
             pipeline,
             region: config.region.as_str().into(),
             named_keys: NamedKeys::new(&config.region, opened.tables.keyring().clone()),
+            codes: Arc::new(Codes::new(config.code, config.storage_codes.clone())),
         };
         let log = AccessLog::default();
         let logs = LogWriter { api: api.clone(), log: log.clone() };

@@ -5,7 +5,7 @@ use nodio_meta::MemoryStore;
 use nodio_wire::donor::memory::MemoryTransport;
 use nodio_wire::fleet::memory::MemoryFleet;
 use nodio_wire::fleet::{Fleet, PlacedShard, SegmentCommit};
-use nodio_wire::{Code, CodePolicy, NodeId, PartId, SegmentId, ShardId};
+use nodio_wire::{Code, NodeId, PartId, SegmentId, ShardId};
 
 use super::*;
 use crate::keys::{MasterKey, WrapAad};
@@ -29,7 +29,7 @@ impl World {
         let fleet = Arc::new(MemoryFleet::new(6));
         let tables =
             Tables::new(Arc::new(MemoryStore::new()), MasterKey::from_hex(&hex::encode([1; 32]), "test").expect("a key"));
-        let options = PipelineOptions { code: CodePolicy::Auto, memory_bytes_max: 64 << 20 };
+        let options = PipelineOptions { memory_bytes_max: 64 << 20 };
         let pipeline = Pipeline::new(fleet.clone(), Arc::new(MemoryTransport::default()), options);
         Self { meter: Meter::new(tables.clone(), pipeline, EVERY_MS), fleet, tables, owner: UserId::random() }
     }

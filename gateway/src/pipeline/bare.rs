@@ -17,6 +17,7 @@ pub type Failure = Box<dyn Error + Send + Sync>;
 /// A pipeline of its own.
 pub struct Bare {
     pipeline: Pipeline,
+    code: CodePolicy,
 }
 
 /// Bytes that were written.
@@ -24,8 +25,8 @@ pub struct BarePart(WrittenPart);
 
 impl Bare {
     pub fn new(fleet: Arc<dyn Fleet>, transport: Arc<dyn Transport>, code: Code, memory_bytes_max: usize) -> Self {
-        let options = PipelineOptions { code: CodePolicy::Fixed(code), memory_bytes_max };
-        Self { pipeline: Pipeline::new(fleet, transport, options) }
+        let pipeline = Pipeline::new(fleet, transport, PipelineOptions { memory_bytes_max });
+        Self { pipeline, code: CodePolicy::Fixed(code) }
     }
 
     /// Writes `chunks` as one body of a known length, without checksums beyond what every write computes.
@@ -34,7 +35,7 @@ impl Bare {
     /// The pipeline's own.
     pub async fn write(&self, chunks: Vec<Bytes>) -> Result<BarePart, Failure> {
         let length = chunks.iter().map(|chunk| chunk.len() as u64).sum();
-        let options = WriteOptions { checksums: Vec::new(), length: Some(length), bytes_max: u64::MAX };
+        let options = WriteOptions { checksums: Vec::new(), length: Some(length), bytes_max: u64::MAX, code: self.code };
         let body = stream::iter(chunks.into_iter().map(Ok)).boxed();
         Ok(BarePart(self.pipeline.write(body, options).await?))
     }

@@ -61,6 +61,8 @@ pub(crate) struct WriteOptions {
     pub(crate) length: Option<u64>,
     /// Longest body taken.
     pub(crate) bytes_max: u64,
+    /// How the part's code is chosen.
+    pub(crate) code: CodePolicy,
 }
 
 /// A part that is durable and that no row names yet.
@@ -137,7 +139,6 @@ pub(crate) enum ReadError {
 /// The pipeline's own settings.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PipelineOptions {
-    pub(crate) code: CodePolicy,
     /// Plaintext and sealed bytes held at once, by all requests together.
     pub(crate) memory_bytes_max: usize,
 }
@@ -151,7 +152,6 @@ pub(crate) struct Pipeline {
 struct Inner {
     fleet: Arc<dyn Fleet>,
     transport: Arc<dyn Transport>,
-    code: CodePolicy,
     budget: Budget,
     desk: Arc<Desk>,
     grants: Grants,
@@ -169,7 +169,6 @@ impl Pipeline {
             desk: Desk::new(),
             donors: Donors::default(),
             domains_up: Mutex::default(),
-            code: options.code,
             fleet,
             transport,
         };
@@ -192,8 +191,8 @@ impl Pipeline {
     }
 
     /// The code for a part that starts now. One without redundancy must be asked for by name.
-    async fn code(&self) -> Result<Code, FleetError> {
-        if let CodePolicy::Fixed(code) = self.inner.code {
+    async fn code(&self, policy: CodePolicy) -> Result<Code, FleetError> {
+        if let CodePolicy::Fixed(code) = policy {
             return Ok(code);
         }
         let mut known = self.inner.domains_up.lock().await;
@@ -205,7 +204,7 @@ impl Pipeline {
         if fresh.is_none() {
             *known = Some((Instant::now(), domains));
         }
-        match self.inner.code.resolve(domains) {
+        match policy.resolve(domains) {
             bare if bare.parity() == 0 => Err(FleetError::NotEnoughDonors { need: 2, have: domains }),
             code => Ok(code),
         }

@@ -17,14 +17,15 @@ struct World {
     fleet: Arc<MemoryFleet>,
     donors: Arc<MemoryTransport>,
     pipeline: Pipeline,
+    code: CodePolicy,
 }
 
 fn world(donors: u32, code: &str) -> World {
     let fleet = Arc::new(MemoryFleet::new(donors));
     let transport = Arc::new(MemoryTransport::default());
     let code = code.parse::<CodePolicy>().expect("a code");
-    let options = PipelineOptions { code, memory_bytes_max: 64 << 20 };
-    World { pipeline: Pipeline::new(fleet.clone(), transport.clone(), options), fleet, donors: transport }
+    let options = PipelineOptions { memory_bytes_max: 64 << 20 };
+    World { pipeline: Pipeline::new(fleet.clone(), transport.clone(), options), fleet, donors: transport, code }
 }
 
 fn bytes(len: usize) -> Bytes {
@@ -43,13 +44,17 @@ fn body(bytes: &Bytes) -> Body {
     stream::iter(chunks.into_iter().map(Ok)).boxed()
 }
 
-fn options() -> WriteOptions {
-    WriteOptions { checksums: vec![ChecksumKind::Crc32c], length: None, bytes_max: u64::MAX }
+fn options(code: CodePolicy) -> WriteOptions {
+    WriteOptions { checksums: vec![ChecksumKind::Crc32c], length: None, bytes_max: u64::MAX, code }
 }
 
 impl World {
+    fn options(&self) -> WriteOptions {
+        options(self.code)
+    }
+
     async fn write(&self, bytes: &Bytes) -> Result<WrittenPart, WriteError> {
-        self.pipeline.write(body(bytes), options()).await
+        self.pipeline.write(body(bytes), self.options()).await
     }
 
     async fn read(&self, part: &WrittenPart, range: Range<u64>) -> Result<Bytes, ReadError> {
@@ -80,9 +85,9 @@ impl World {
 
     /// Reads with nothing remembered from before.
     fn forgetful(&self) -> Self {
-        let options = PipelineOptions { code: self.pipeline.inner.code, memory_bytes_max: 64 << 20 };
+        let options = PipelineOptions { memory_bytes_max: 64 << 20 };
         let pipeline = Pipeline::new(self.fleet.clone(), self.donors.clone(), options);
-        Self { fleet: self.fleet.clone(), donors: self.donors.clone(), pipeline }
+        Self { fleet: self.fleet.clone(), donors: self.donors.clone(), pipeline, code: self.code }
     }
 }
 
@@ -279,13 +284,13 @@ async fn a_laggard_is_replaced_where_there_are_spares() {
 async fn bodies_of_the_wrong_length_leave_nothing() {
     let world = world(6, "4/6");
     let sent = bytes(10 * MIB);
-    let announced = |length, bytes_max| WriteOptions { length, bytes_max, ..options() };
+    let announced = |length, bytes_max| WriteOptions { length, bytes_max, ..world.options() };
     let write = |options| world.pipeline.write(body(&sent), options);
     assert!(matches!(write(announced(Some(10 * MIB as u64 + 1), u64::MAX)).await, Err(WriteError::WrongLength { .. })));
     assert!(matches!(write(announced(Some(10 * MIB as u64 - 1), u64::MAX)).await, Err(WriteError::WrongLength { .. })));
     assert!(matches!(write(announced(None, MIB as u64)).await, Err(WriteError::TooLong { .. })));
     let broken = stream::iter([Ok(sent.slice(..9 * MIB)), Err(BodyError("cut".into()))]).boxed();
-    assert!(matches!(world.pipeline.write(broken, options()).await, Err(WriteError::Body(_))));
+    assert!(matches!(world.pipeline.write(broken, world.options()).await, Err(WriteError::Body(_))));
     world.nothing_in_the_map().await;
 }
 
@@ -294,7 +299,7 @@ async fn a_dropped_write_releases_what_it_had_entered() {
     let world = world(6, "4/6");
     let chunk = bytes(4 * MIB);
     let endless = stream::repeat_with(move || Ok(chunk.clone())).boxed();
-    let write = tokio::time::timeout(Duration::from_secs(4), world.pipeline.write(endless, options()));
+    let write = tokio::time::timeout(Duration::from_secs(4), world.pipeline.write(endless, world.options()));
     let entered = async {
         while world.fleet.segments().is_empty() {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -343,13 +348,14 @@ async fn donors_hold_no_plaintext() {
 #[tokio::test]
 async fn many_readers_and_writers_fit_into_a_small_memory() {
     let fleet = Arc::new(MemoryFleet::new(6));
-    let options_small = PipelineOptions { code: CodePolicy::Fixed(Code::new(4, 6).expect("code")), memory_bytes_max: 24 << 20 };
+    let options_small = PipelineOptions { memory_bytes_max: 24 << 20 };
+    let code = CodePolicy::Fixed(Code::new(4, 6).expect("code"));
     let pipeline = Pipeline::new(fleet, Arc::new(MemoryTransport::default()), options_small);
     let sent = bytes(9 * MIB);
     let run = |_| {
         let (pipeline, sent) = (pipeline.clone(), sent.clone());
         async move {
-            let part = pipeline.write(body(&sent), options()).await.expect("writes");
+            let part = pipeline.write(body(&sent), options(code)).await.expect("writes");
             let body = pipeline.read(vec![piece(&part, 0..part.len)]).await.expect("reads");
             let seen = body.try_fold(0, |at, chunk| {
                 assert!(chunk == sent.slice(at..at + chunk.len()));

@@ -19,7 +19,7 @@ use crate::limits::{INLINE_BYTES_MAX, REPLICA_BYTES_MAX, WRITE_SEGMENTS_AHEAD};
 impl Pipeline {
     /// Writes a body to a new part. When it answers the part is durable; nothing names it yet.
     pub(crate) async fn write(&self, body: Body, options: WriteOptions) -> Result<WrittenPart, WriteError> {
-        let code = self.code().await?;
+        let code = self.code(options.code).await?;
         let mut cutter = Cutter { inner: &self.inner, body, options: &options, taken: 0, rest: Bytes::new(), ended: false };
         let first = cutter.next(code).await?;
         let mut part = Part::new(self, code, &options);

@@ -13,6 +13,7 @@ use super::error::fail;
 use super::limits::{OBJECT_TAGS_MAX, USER_METADATA_BYTES_MAX};
 use super::lock;
 use super::tags::{self, Tags};
+use crate::classes;
 use crate::rows::{ContentHeaders, Lock};
 
 /// The value of a header, if it is there, not empty, and text.
@@ -90,19 +91,9 @@ fn user_meta(metadata: Option<Metadata>) -> S3Result<Vec<(String, String)>> {
 
 /// `None` is STANDARD.
 fn storage_class(headers: &HeaderMap) -> S3Result<Option<String>> {
-    const KNOWN: [&str; 8] = [
-        "STANDARD",
-        "REDUCED_REDUNDANCY",
-        "STANDARD_IA",
-        "ONEZONE_IA",
-        "INTELLIGENT_TIERING",
-        "GLACIER",
-        "DEEP_ARCHIVE",
-        "GLACIER_IR",
-    ];
     match text(headers, "x-amz-storage-class") {
-        None | Some("STANDARD") => Ok(None),
-        Some(class) if KNOWN.contains(&class) => Ok(Some(class.to_owned())),
+        None | Some(classes::STANDARD) => Ok(None),
+        Some(class) if classes::OTHERS.contains(&class) => Ok(Some(class.to_owned())),
         Some(_) => Err(fail(S3ErrorCode::InvalidStorageClass, "The storage class you specified is not valid")),
     }
 }

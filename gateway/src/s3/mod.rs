@@ -35,6 +35,7 @@ use std::sync::{Arc, OnceLock};
 use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
 
+use crate::classes::Codes;
 use crate::pipeline::Pipeline;
 use crate::tables::Tables;
 use access_log::AccessLog;
@@ -49,6 +50,7 @@ pub(crate) struct Api {
     pub(crate) pipeline: Pipeline,
     pub(crate) region: Arc<str>,
     pub(crate) named_keys: NamedKeys,
+    pub(crate) codes: Arc<Codes>,
 }
 
 /// The endpoint: guarded, signed, with buckets as paths and under `domains`, and with `signature_v2` for old clients if so wished.

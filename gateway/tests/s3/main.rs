@@ -6,6 +6,7 @@ mod admin;
 mod buckets;
 mod checksums;
 mod chunked;
+mod classes;
 mod common;
 mod copying;
 mod cors;

@@ -1,4 +1,4 @@
-//! CopyObject, which moves no data, and UploadPartCopy, which reads and writes it anew.
+//! CopyObject, which moves no data but into another code, and UploadPartCopy, which reads and writes it anew.
 
 use futures::StreamExt;
 use http::HeaderMap;
@@ -15,6 +15,7 @@ use super::lifecycle;
 use super::locks::check_asked;
 use super::part::{self, Target};
 use super::shape::{etag, made_version, precondition, shown_version, timestamp, version};
+use super::{put, recode};
 use crate::access::Action;
 use crate::checksum::{ChecksumKind, ChecksumScope, Hasher};
 use crate::names::{ObjectKey, ObjectUid};
@@ -29,17 +30,17 @@ use crate::s3::error::{bucket_name, fail, internal, invalid_argument, no_such_ke
 use crate::s3::headers::{NewHeaders, text};
 use crate::s3::limits::{COPY_BYTES_MAX, PUT_BYTES_MAX};
 use crate::s3::range::parse_copy;
-use crate::tables::{Coming, CopyKeys, CopySource, NewObject, TableError};
+use crate::tables::{Coming, CopyKeys, CopySource, NewObject, Precondition, TableError, Tables};
 
 /// How often a source that is replaced while it is being copied is looked up anew.
 const LOOKUPS: usize = 5;
 
 /// What a copy copies from.
-struct Source {
+pub(super) struct Source {
     bucket: BucketRow,
     key: ObjectKey,
-    row: ObjectRow,
-    live: LiveObject,
+    pub(super) row: ObjectRow,
+    pub(super) live: LiveObject,
     sealing: Sealing,
     /// A version was named.
     named: bool,
@@ -93,20 +94,41 @@ pub(super) async fn copy_object(api: &Api, mut request: S3Request<CopyObjectInpu
         let mut live = new_live(&source, new.clone(), directives, sealing.sse(uid), checksum);
         live.acl = shared.acl.clone();
         let object = NewObject { uid, owner: shared.owner.clone(), live, inline: None };
-        let from = CopySource { bucket: &source.bucket, key: &source.key, row: &source.row };
-        let keys = CopyKeys { from: &source.sealing.keys, to: &sealing.keys };
         let tables = api.telling(&request, &target, EventKind::CreatedCopy);
-        match tables.copy_object(from, (&target, &key), keys, object, &condition, now_ms()).await {
-            Ok(put) => {
-                let expiration = lifecycle::expiration(&target, &key, &put.row);
-                let output = answer(&put.row, &source, sealing.shown());
-                return Ok(S3Response::new(CopyObjectOutput { expiration, ..output }));
-            }
-            Err(TableError::SourceChanged) => {}
-            Err(error) => return Err(error.into()),
+        let to = Destination { tables, bucket: &target, key: &key, sealing: &sealing, condition: &condition };
+        if let Some(row) = to.take(api, &source, object).await? {
+            let expiration = lifecycle::expiration(&target, &key, &row);
+            let output = answer(&row, &source, sealing.shown());
+            return Ok(S3Response::new(CopyObjectOutput { expiration, ..output }));
         }
     }
     Err(TableError::SourceChanged.into())
+}
+
+/// Where a copy goes.
+struct Destination<'a> {
+    tables: Tables,
+    bucket: &'a BucketRow,
+    key: &'a ObjectKey,
+    sealing: &'a Sealing,
+    condition: &'a Precondition,
+}
+
+impl Destination<'_> {
+    /// Makes the copy; `None` if the source was replaced meanwhile. `object` has all but what is taken from the source.
+    async fn take(&self, api: &Api, source: &Source, object: NewObject) -> S3Result<Option<ObjectRow>> {
+        if recode::is_wanted(api, source, &object.live).await? {
+            let (object, written) = recode::rewrite(api, source, self.key, self.sealing, object).await?;
+            return put::commit((api, &self.tables), self.bucket, self.key, &object, self.condition, &written).await.map(Some);
+        }
+        let from = CopySource { bucket: &source.bucket, key: &source.key, row: &source.row };
+        let keys = CopyKeys { from: &source.sealing.keys, to: &self.sealing.keys };
+        match self.tables.copy_object(from, (self.bucket, self.key), keys, object, self.condition, now_ms()).await {
+            Ok(put) => Ok(Some(put.row)),
+            Err(TableError::SourceChanged) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
 }
 
 /// What of a copy is the request's instead of the source's.
@@ -209,7 +231,7 @@ fn answer(row: &ObjectRow, source: &Source, sealed: encryption::Shown) -> CopyOb
 }
 
 /// Bytes of the source.
-async fn read(api: &Api, source: &Source, range: std::ops::Range<u64>) -> S3Result<pipeline::Body> {
+pub(super) async fn read(api: &Api, source: &Source, range: std::ops::Range<u64>) -> S3Result<pipeline::Body> {
     if range.is_empty() {
         return Ok(futures::stream::empty().boxed());
     }
@@ -231,15 +253,13 @@ pub(super) async fn upload_part_copy(
     let body = read(api, &source, range.clone()).await?;
 
     let claims = Claims::read(&HeaderMap::new())?;
-    let options =
-        WriteOptions { checksums: vec![target.kind()], length: Some(range.end - range.start), bytes_max: PUT_BYTES_MAX };
-    let written = match api.write(body, options, &claims, || None).await {
-        // What a source breaks off with is our own fault, not the client's body.
-        Err(error) if error.code() == &S3ErrorCode::IncompleteBody => {
-            return Err(internal(&"the source of a copy can't be read"));
-        }
-        written => written?,
+    let options = WriteOptions {
+        checksums: vec![target.kind()],
+        length: Some(range.end - range.start),
+        bytes_max: PUT_BYTES_MAX,
+        code: target.code(api),
     };
+    let written = api.write(body, options, &claims, || None).await.map_err(source_failed)?;
     let row = part::commit(api, &target, &written, target.kind()).await?;
     let shown = Shown::of(row.part.checksum.as_ref());
     let sealed = target.sealing.shown();
@@ -261,6 +281,14 @@ pub(super) async fn upload_part_copy(
         sse_customer_key_md5: sealed.customer_key_md5,
         ..UploadPartCopyOutput::default()
     }))
+}
+
+/// What a source breaks off with is our own fault, not the client's body.
+pub(super) fn source_failed(error: S3Error) -> S3Error {
+    match error.code() {
+        S3ErrorCode::IncompleteBody => internal(&"the source of a copy can't be read"),
+        _ => error,
+    }
 }
 
 fn copied_range(header: Option<&str>, size: u64) -> Result<std::ops::Range<u64>, S3Error> {

@@ -21,6 +21,7 @@ mod page;
 mod part;
 mod payment;
 mod put;
+mod recode;
 mod shape;
 mod sharing;
 mod tagging;

@@ -2,6 +2,7 @@
 
 use http::HeaderMap;
 use nodio_host::clock::now_ms;
+use nodio_wire::CodePolicy;
 use s3s::dto::{
     ChecksumAlgorithm, Initiator, ListPartsInput, ListPartsOutput, Part, StorageClass, UploadPartInput, UploadPartOutput,
 };
@@ -56,6 +57,11 @@ impl Target {
         self.upload.checksum.map_or(ChecksumKind::Crc64Nvme, |(kind, _)| kind)
     }
 
+    /// The code of its parts.
+    pub(super) fn code(&self, api: &Api) -> CodePolicy {
+        api.codes.of(self.upload.storage_class.as_deref())
+    }
+
     /// The kinds to compute: the upload's, and the client's own where it names another.
     fn kinds(&self, claims: &Claims) -> S3Result<Vec<ChecksumKind>> {
         let ours = self.kind();
@@ -83,7 +89,8 @@ pub(super) async fn upload_part(api: &Api, mut request: S3Request<UploadPartInpu
     let length = announced_length(headers(&request))?;
     let target = Target::find(api, bucket, (&input.key, &input.upload_id, input.part_number), headers(&request)).await?;
     api.check_room(&target.bucket, Coming::Part(target.id, target.number), length).await?;
-    let options = WriteOptions { checksums: target.kinds(&claims)?, length: Some(length), bytes_max: PUT_BYTES_MAX };
+    let (checksums, code) = (target.kinds(&claims)?, target.code(api));
+    let options = WriteOptions { checksums, length: Some(length), bytes_max: PUT_BYTES_MAX, code };
     let body = from_client(request.input.body.take());
     let written = api.write(body, options, &claims, || trailers(&request)).await?;
     let shown = claims.kind().unwrap_or(target.kind());

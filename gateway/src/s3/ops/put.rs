@@ -42,7 +42,8 @@ pub(super) async fn put_object(api: &Api, mut request: S3Request<PutObjectInput>
     api.check_room(&bucket, Coming::Object(&key), length.unwrap_or(0)).await?;
 
     let kind = claims.kind().unwrap_or(ChecksumKind::Crc64Nvme);
-    let options = WriteOptions { checksums: vec![kind], length, bytes_max: PUT_BYTES_MAX };
+    let code = api.codes.of(new.storage_class.as_deref());
+    let options = WriteOptions { checksums: vec![kind], length, bytes_max: PUT_BYTES_MAX, code };
     let body = from_client(request.input.body.take());
     let written = api.write(body, options, &claims, || trailers(&request)).await?;
 
@@ -73,7 +74,8 @@ pub(in crate::s3) async fn put_text(
     let new = NewHeaders::read(&given, None)?;
     let sealing = api.seal_new(bucket, new.encryption.clone())?;
     let kind = ChecksumKind::Crc64Nvme;
-    let options = WriteOptions { checksums: vec![kind], length: Some(text.bytes.len() as u64), bytes_max: PUT_BYTES_MAX };
+    let (length, code) = (Some(text.bytes.len() as u64), api.codes.of(None));
+    let options = WriteOptions { checksums: vec![kind], length, bytes_max: PUT_BYTES_MAX, code };
     let body = stream::iter([Ok(text.bytes)]).boxed();
     let written = api.write(body, options, &Claims::read(&given)?, || None).await?;
     let shared = Shared { owner: bucket.owner.clone(), acl: text.acl };
@@ -123,7 +125,8 @@ fn new_object(
     NewObject { uid, owner: shared.owner, live, inline: owned.inline }
 }
 
-async fn commit(
+/// Names what was written, or lets go of it.
+pub(super) async fn commit(
     (api, tables): (&Api, &Tables),
     bucket: &BucketRow,
     key: &ObjectKey,

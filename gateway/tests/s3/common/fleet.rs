@@ -37,6 +37,13 @@ impl PlainFleet {
         self.map().len()
     }
 
+    /// The code of each, in order.
+    pub(crate) fn codes(&self) -> Vec<String> {
+        let mut codes: Vec<String> = self.map().values().map(|segment| segment.code.to_string()).collect();
+        codes.sort();
+        codes
+    }
+
     /// Enters a segment that no gateway will ever name.
     pub(crate) async fn leave_behind(&self) {
         let segment = SegmentId { part: PartId::random(), index: 0 };

@@ -114,6 +114,17 @@ impl World {
         false
     }
 
+    /// The same, each segment under one of these codes, which are in order.
+    pub(crate) async fn settled_as(&self, codes: &[&str]) -> bool {
+        for _ in 0..200 {
+            if self.fleet.codes() == codes {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        false
+    }
+
     /// The gateway's folder.
     pub(crate) fn data_folder(&self) -> PathBuf {
         self.config.data.clone()
