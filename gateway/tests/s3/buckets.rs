@@ -1,6 +1,7 @@
 //! Buckets and whose they are.
 
-use crate::common::{BUCKET, Call, World};
+use crate::common::access::{actions, bucket, object, owner_id};
+use crate::common::{BUCKET, Call, World, id_of};
 
 #[tokio::test]
 async fn a_bucket_is_made_found_listed_and_deleted() {
@@ -116,4 +117,32 @@ async fn buckets_are_paths_and_host_names_at_once() {
     let mut list = Call::get("/?list-type=2");
     list.host = Some(format!("{BUCKET}.s3.localhost"));
     assert_eq!(world.client.send(list).await.all("Key"), ["dir/k ey"]);
+}
+
+#[tokio::test]
+async fn every_operation_is_for_the_owner_that_was_expected() {
+    let world = World::new().await;
+    let owner = owner_id(&world.client).await;
+    assert_eq!(world.client.send(Call::put(&object("k"), "x")).await.status, 200);
+    let policy = format!(
+        r#"{{"Statement":{{"Effect":"Deny","Principal":{{"AWS":"{}"}},"Action":"s3:GetObject","Resource":"arn:aws:s3:::{BUCKET}/*"}}}}"#,
+        id_of("cleo")
+    );
+    for (_, call) in actions() {
+        if call.target.contains("policy") {
+            assert_eq!(world.client.send(Call::put(&format!("{}?policy", bucket()), &policy)).await.status, 204);
+        }
+        let target = format!("{} {}", call.method, call.target);
+        let other = world.client.send(call.clone().header("x-amz-expected-bucket-owner", &id_of("ben"))).await;
+        assert_eq!(other.status, 403, "{target}: {}", other.text());
+        let right = world.client.send(call.header("x-amz-expected-bucket-owner", &owner)).await;
+        assert!(right.status < 300, "{target}: {} {}", right.status, right.text());
+    }
+    assert_eq!(world.client.send(Call::put(&object("k"), "x")).await.status, 200);
+    let copy = |expected: &str| {
+        let call = Call::put(&object("copy"), "").header("x-amz-copy-source", &object("k"));
+        call.header("x-amz-source-expected-bucket-owner", expected)
+    };
+    assert_eq!(world.client.send(copy(&id_of("ben"))).await.error(), (403, "AccessDenied".into()));
+    assert_eq!(world.client.send(copy(&owner)).await.status, 200);
 }
