@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   a test ── Cluster ── nodio coordinator, nodio gateway, n × nodio-node     real processes, folders of their own, fsync on
-//!      ├─ clients: aws-cli, boto3, rclone                                     installed by the tests themselves
+//!      ├─ clients: aws-cli, SDKs, backup programs and more                    installed by the tests themselves
 //!      ├─ s3::S3: signed requests, retried never                              so that a fault is seen as it is
 //!      ├─ shards, disk, manners: files read and harmed from outside, a disk that runs full, a relay that misbehaves
 //!      └─ chaos: all of it at once, by seed, and the reckoning

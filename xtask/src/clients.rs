@@ -1,10 +1,11 @@
-//! S3 clients for the tests: aws-cli, boto3, s3cmd and MinIO's SDK in a Python environment of their own, rclone and restic from Debian or
-//! from PATH.
+//! S3 clients for the tests: aws-cli, boto3, s3cmd and MinIO's SDK in a Python environment of their own, the SDK for
+//! JavaScript in a folder of Node's packages; rclone and restic from Debian or from PATH.
 //!
 //! ```text
 //!   $NODIO_TEST_CLIENTS or ~/.cache/nodio-test-clients
 //!     .lock                one installer at a time, also between processes
 //!     python-HASH/         one environment per list of requirements; `.complete` is written last
+//!     node-HASH/           one folder of packages per package.json; the same
 //! ```
 //! The second call finds everything in place and runs nothing.
 
@@ -17,6 +18,7 @@ use anyhow::{Context, Result, bail};
 use crate::run::{find_on_path, in_ci, run_quietly};
 
 const REQUIREMENTS: &str = include_str!("../../compat-tests/clients/requirements.txt");
+const PACKAGES: &str = include_str!("../../compat-tests/clients/package.json");
 
 /// The programs of one installation.
 #[derive(Debug, Clone)]
@@ -28,35 +30,44 @@ pub struct PythonClients {
 
 /// The Python environment, made if it isn't there.
 pub fn python() -> Result<PythonClients> {
-    let root = root_folder()?;
-    let home = root.join(format!("python-{:016x}", fingerprint(REQUIREMENTS.as_bytes())));
-    let clients = PythonClients { python: home.join("bin/python"), aws: home.join("bin/aws"), s3cmd: home.join("bin/s3cmd") };
-    let _lock = lock(&root)?;
-    if !home.join(".complete").exists() {
-        install_python(&home)?;
-    }
-    Ok(clients)
+    let home = once("python", REQUIREMENTS, |home| install_python(home, REQUIREMENTS))?;
+    Ok(PythonClients { python: home.join("bin/python"), aws: home.join("bin/aws"), s3cmd: home.join("bin/s3cmd") })
+}
+
+/// Node and the folder of the packages that its scripts ask for.
+#[derive(Debug, Clone)]
+pub struct NodeClients {
+    pub node: PathBuf,
+    pub modules: PathBuf,
+}
+
+/// Node on PATH or from the distribution; its packages are installed if they aren't there.
+pub fn node() -> Result<NodeClients> {
+    let (node, npm) = (of_distribution("node", "nodejs")?, of_distribution("npm", "npm")?);
+    let home = once("node", PACKAGES, |home| install_packages(&npm, home))?;
+    Ok(NodeClients { node, modules: home.join("node_modules") })
 }
 
 /// rclone on PATH; installed from the distribution where that is possible.
 pub fn rclone() -> Result<PathBuf> {
-    of_distribution("rclone")
+    of_distribution("rclone", "rclone")
 }
 
 /// restic, as [`rclone`].
 pub fn restic() -> Result<PathBuf> {
-    of_distribution("restic")
+    of_distribution("restic", "restic")
 }
 
-fn of_distribution(name: &str) -> Result<PathBuf> {
-    if let Some(path) = find_on_path(name) {
+/// The program on PATH; where it is missing, its package is installed first.
+fn of_distribution(program: &str, package: &str) -> Result<PathBuf> {
+    if let Some(path) = find_on_path(program) {
         return Ok(path);
     }
     let _lock = lock(&root_folder()?)?;
-    if find_on_path(name).is_none() {
-        apt_install(&[name])?;
+    if find_on_path(program).is_none() {
+        apt_install(&[package])?;
     }
-    find_on_path(name).with_context(|| format!("{name} was installed but is not on PATH"))
+    find_on_path(program).with_context(|| format!("{package} was installed but {program} is not on PATH"))
 }
 
 /// What to do about a client that could not be had: fail in CI, say so loudly and go on elsewhere.
@@ -89,15 +100,34 @@ fn lock(root: &Path) -> Result<File> {
     Ok(file)
 }
 
-fn install_python(home: &Path) -> Result<()> {
-    eprintln!("installing aws-cli, boto3, s3cmd and minio into {} (once)", home.display());
+/// A folder for what `list` names, which `fill` makes and fills the first time.
+fn once(kind: &str, list: &str, fill: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+    let root = root_folder()?;
+    let home = root.join(format!("{kind}-{:016x}", fingerprint(list.as_bytes())));
+    let _lock = lock(&root)?;
+    if !home.join(".complete").exists() {
+        eprintln!("installing test clients into {} (once)", home.display());
+        fill(&home)?;
+        fs::write(home.join(".complete"), b"")?;
+    }
+    Ok(home)
+}
+
+/// Installs the requirements and nothing that they don't name.
+fn install_python(home: &Path, requirements: &str) -> Result<()> {
     make_environment(home)?;
     let list = home.join("requirements.txt");
-    fs::write(&list, REQUIREMENTS)?;
+    fs::write(&list, requirements)?;
     let mut pip = Command::new(home.join("bin/python"));
-    run_quietly(pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]).arg(&list))?;
-    fs::write(home.join(".complete"), b"")?;
-    Ok(())
+    run_quietly(pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r"]).arg(&list))
+}
+
+/// Fails where Node is older than the packages ask for.
+fn install_packages(npm: &Path, home: &Path) -> Result<()> {
+    fs::create_dir_all(home)?;
+    fs::write(home.join("package.json"), PACKAGES)?;
+    let mut install = Command::new(npm);
+    run_quietly(install.args(["install", "--engine-strict", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(home))
 }
 
 /// `python3 -m venv`; where the distribution keeps that module apart, it is installed first.
@@ -149,6 +179,11 @@ mod tests {
     fn every_requirement_is_pinned() {
         for line in REQUIREMENTS.lines() {
             assert!(line.contains("=="), "{line} has no version");
+        }
+        let packages: serde_json::Value = serde_json::from_str(PACKAGES).expect("JSON");
+        for (name, version) in packages["dependencies"].as_object().expect("an object") {
+            let version = version.as_str().expect("a text");
+            assert!(version.starts_with(|first: char| first.is_ascii_digit()), "{name} {version} is a range");
         }
     }
 }

@@ -80,9 +80,11 @@ fn clippy() -> Result<()> {
 }
 
 fn install_clients() -> Result<()> {
-    let python = clients::or_skip("aws-cli and boto3", clients::python())?;
+    let python = clients::or_skip("aws-cli and boto3", clients::python())?.map(|python| python.aws);
+    let node = clients::or_skip("the SDK for JavaScript", clients::node())?.map(|node| node.modules);
     let rclone = clients::or_skip("rclone", clients::rclone())?;
-    for path in python.map(|python| python.aws).into_iter().chain(rclone) {
+    let restic = clients::or_skip("restic", clients::restic())?;
+    for path in [python, node, rclone, restic].into_iter().flatten() {
         eprintln!("test client: {}", path.display());
     }
     Ok(())

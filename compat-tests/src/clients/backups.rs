@@ -1,0 +1,34 @@
+//! Programs that keep backups in a bucket.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use nodio_xtask::clients as installed;
+
+use super::{Access, PATIENCE};
+use crate::process::{Captured, run_captured};
+
+/// restic with one repository, in a bucket.
+pub struct Restic {
+    program: PathBuf,
+    access: Access,
+    bucket: String,
+}
+
+impl Restic {
+    pub fn find(access: &Access, bucket: &str) -> Result<Option<Self>> {
+        let found = installed::or_skip("restic", installed::restic())?;
+        Ok(found.map(|program| Self { program, access: access.clone(), bucket: bucket.to_owned() }))
+    }
+
+    pub fn try_run(&self, words: &[&str]) -> Result<Captured> {
+        let mut command = self.access.command(&self.program);
+        command.env("RESTIC_REPOSITORY", format!("s3:{}/{}/repository", self.access.s3.endpoint, self.bucket));
+        command.env("RESTIC_PASSWORD", "a password").env("RESTIC_CACHE_DIR", self.access.home.join("restic-cache"));
+        run_captured(command.args(words), PATIENCE)
+    }
+
+    pub fn run(&self, words: &[&str]) -> Result<String> {
+        self.try_run(words)?.ok()
+    }
+}
