@@ -36,6 +36,31 @@ async fn lengths_must_be_said_and_kept() {
     assert!(world.settled(0).await);
 }
 
+/// The AWS SDK for Rust sends none, where others send `Content-Length: 0`.
+#[tokio::test]
+async fn what_has_no_body_needs_no_length() {
+    let world = World::new().await;
+    let key = format!("/{BUCKET}/k");
+    assert_eq!(world.client.send(Call::put(&key, "x")).await.status, 200);
+    let begin = Call::post(&format!("{key}?uploads"), "");
+    let calls = [
+        begin.clone(),
+        Call::put(&format!("{key}?acl"), "").header("x-amz-acl", "private"),
+        Call::put(&format!("/{BUCKET}/copy"), "").header("x-amz-copy-source", &key),
+        Call::put("/another-bucket", ""),
+    ];
+    for (call, payload) in calls.iter().flat_map(|call| [(call, Payload::Signed), (call, Payload::Unsigned)]) {
+        let mut call = call.clone().payload(payload);
+        call.length = Some(None);
+        let answer = world.client.send(call.clone()).await;
+        assert_eq!(answer.status, 200, "{} {}: {}", call.method, call.target, answer.text());
+    }
+    const OF_SOMETHING: &str = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881";
+    let mut other = begin.payload(Payload::As(OF_SOMETHING));
+    other.length = Some(None);
+    assert_eq!(world.client.send(other).await.status / 100, 4);
+}
+
 #[tokio::test]
 async fn a_large_body_that_breaks_off_leaves_nothing_behind() {
     let world = World::new().await;

@@ -31,12 +31,13 @@ pub(super) enum Plan {
 }
 
 impl Plan {
-    /// Whether a request without a body, and perhaps without `Content-Length`, has nothing that could be wrong with it.
+    /// Whether a request without a body, and perhaps without `Content-Length`, has nothing wrong with it. s3s asks for the length of any
+    /// other body that is signed.
     fn allows_nothing(&self) -> bool {
         match self {
             Self::Plain => true,
             Self::Chunked(_) => false,
-            Self::Document(said) => said.md5.is_none() && said.checksum.is_none() && said.sha256.is_none(),
+            Self::Document(said) => Digests::new(said).finish().is_ok(),
         }
     }
 }
@@ -183,7 +184,7 @@ impl Check {
         match plan {
             Plan::Plain => Self::Plain,
             Plan::Chunked(announced) => Self::Chunked(Framing::new(announced)),
-            Plan::Document(document) => Self::Document(Box::new(Digests::new(document))),
+            Plan::Document(document) => Self::Document(Box::new(Digests::new(&document))),
         }
     }
 
@@ -219,8 +220,8 @@ impl Check {
 }
 
 impl Digests {
-    fn new(document: Document) -> Self {
-        let checksum = document.checksum.map(|want| {
+    fn new(document: &Document) -> Self {
+        let checksum = document.checksum.clone().map(|want| {
             let hasher = Hasher::new(want.kind);
             (want, hasher)
         });
