@@ -1,4 +1,4 @@
-//! S3 clients for the tests: aws-cli, boto3, s3cmd and MinIO's SDK in a Python environment of their own, the SDK for
+//! S3 clients for the tests: aws-cli, boto3, s3cmd and MinIO's SDK in a Python environment of their own, duplicity in another, the SDK for
 //! JavaScript in a folder of Node's packages; rclone and restic from Debian or from PATH.
 //!
 //! ```text
@@ -18,6 +18,7 @@ use anyhow::{Context, Result, bail};
 use crate::run::{find_on_path, in_ci, run_quietly};
 
 const REQUIREMENTS: &str = include_str!("../../compat-tests/clients/requirements.txt");
+const DUPLICITY: &str = include_str!("../../compat-tests/clients/duplicity.txt");
 const PACKAGES: &str = include_str!("../../compat-tests/clients/package.json");
 
 /// The programs of one installation.
@@ -32,6 +33,11 @@ pub struct PythonClients {
 pub fn python() -> Result<PythonClients> {
     let home = once("python", REQUIREMENTS, |home| install_python(home, REQUIREMENTS))?;
     Ok(PythonClients { python: home.join("bin/python"), aws: home.join("bin/aws"), s3cmd: home.join("bin/s3cmd") })
+}
+
+/// duplicity, in an environment with no more of what it asks for than S3 needs.
+pub fn duplicity() -> Result<PathBuf> {
+    Ok(once("python", DUPLICITY, |home| install_python(home, DUPLICITY))?.join("bin/duplicity"))
 }
 
 /// Node and the folder of the packages that its scripts ask for.
@@ -177,7 +183,7 @@ mod tests {
 
     #[test]
     fn every_requirement_is_pinned() {
-        for line in REQUIREMENTS.lines() {
+        for line in REQUIREMENTS.lines().chain(DUPLICITY.lines()) {
             assert!(line.contains("=="), "{line} has no version");
         }
         let packages: serde_json::Value = serde_json::from_str(PACKAGES).expect("JSON");

@@ -84,7 +84,8 @@ fn install_clients() -> Result<()> {
     let node = clients::or_skip("the SDK for JavaScript", clients::node())?.map(|node| node.modules);
     let rclone = clients::or_skip("rclone", clients::rclone())?;
     let restic = clients::or_skip("restic", clients::restic())?;
-    for path in [python, node, rclone, restic].into_iter().flatten() {
+    let duplicity = clients::or_skip("duplicity", clients::duplicity())?;
+    for path in [python, node, rclone, restic, duplicity].into_iter().flatten() {
         eprintln!("test client: {}", path.display());
     }
     Ok(())

@@ -32,3 +32,43 @@ impl Restic {
         self.try_run(words)?.ok()
     }
 }
+
+/// duplicity with one backup, in a bucket, unencrypted.
+pub struct Duplicity {
+    program: PathBuf,
+    access: Access,
+    bucket: String,
+}
+
+impl Duplicity {
+    pub fn find(access: &Access, bucket: &str) -> Result<Option<Self>> {
+        let found = installed::or_skip("duplicity", installed::duplicity())?;
+        Ok(found.map(|program| Self { program, access: access.clone(), bucket: bucket.to_owned() }))
+    }
+
+    /// Where the backup lies.
+    pub fn url(&self) -> String {
+        format!("s3:///{}/backup", self.bucket)
+    }
+
+    /// Removes what it remembers on this side, so that all it knows is in the bucket.
+    pub fn forget(&self) -> Result<()> {
+        Ok(std::fs::remove_dir_all(self.archive())?)
+    }
+
+    fn archive(&self) -> PathBuf {
+        self.access.home.join("duplicity-archive")
+    }
+
+    pub fn try_run(&self, words: &[&str]) -> Result<Captured> {
+        let s3 = &self.access.s3;
+        let mut command = self.access.command(&self.program);
+        command.args(words).args(["--no-encryption", "--num-retries", "1", "--volsize", "5", "--s3-endpoint-url", &s3.endpoint]);
+        command.args(["--s3-region-name", &s3.region, "--archive-dir"]).arg(self.archive());
+        run_captured(&mut command, PATIENCE)
+    }
+
+    pub fn run(&self, words: &[&str]) -> Result<String> {
+        self.try_run(words)?.ok()
+    }
+}

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-pub use self::backups::Restic;
+pub use self::backups::{Duplicity, Restic};
 pub use self::scripts::{Node, Python};
 pub use self::tools::{Aws, Rclone, S3cmd};
 
