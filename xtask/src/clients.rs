@@ -1,5 +1,5 @@
 //! S3 clients for the tests: aws-cli, boto3, s3cmd and MinIO's SDK in a Python environment of their own, duplicity in another, the SDK for
-//! JavaScript in a folder of Node's packages; rclone and restic from Debian or from PATH.
+//! JavaScript in a folder of Node's packages; rclone, restic and s3fs from Debian or from PATH.
 //!
 //! ```text
 //!   $NODIO_TEST_CLIENTS or ~/.cache/nodio-test-clients
@@ -62,6 +62,11 @@ pub fn rclone() -> Result<PathBuf> {
 /// restic, as [`rclone`].
 pub fn restic() -> Result<PathBuf> {
     of_distribution("restic", "restic")
+}
+
+/// s3fs, as [`rclone`].
+pub fn s3fs() -> Result<PathBuf> {
+    of_distribution("s3fs", "s3fs")
 }
 
 /// The program on PATH; where it is missing, its package is installed first.

@@ -85,7 +85,8 @@ fn install_clients() -> Result<()> {
     let rclone = clients::or_skip("rclone", clients::rclone())?;
     let restic = clients::or_skip("restic", clients::restic())?;
     let duplicity = clients::or_skip("duplicity", clients::duplicity())?;
-    for path in [python, node, rclone, restic, duplicity].into_iter().flatten() {
+    let s3fs = clients::or_skip("s3fs", clients::s3fs())?;
+    for path in [python, node, rclone, restic, duplicity, s3fs].into_iter().flatten() {
         eprintln!("test client: {}", path.display());
     }
     Ok(())

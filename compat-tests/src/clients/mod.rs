@@ -1,6 +1,7 @@
 //! Other people's S3 clients, run as a person would run them, with an environment of their own and without retries of their own.
 
 mod backups;
+mod mount;
 mod scripts;
 mod tools;
 
@@ -9,6 +10,7 @@ use std::process::Command;
 use std::time::Duration;
 
 pub use self::backups::{Duplicity, Restic};
+pub use self::mount::{Mount, S3fs};
 pub use self::scripts::{Node, Python};
 pub use self::tools::{Aws, Rclone, S3cmd};
 
