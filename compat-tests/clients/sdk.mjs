@@ -127,6 +127,12 @@ async function presigned() {
     same(Buffer.from(await got.arrayBuffer()), body, where.Key);
     assert.equal((await fetch(url, { method: "PUT", body })).status, 403);
   }
+  // What is said of the object goes into the URL, and whoever uploads needn't repeat it.
+  const told = { Bucket, Key: "presigned/told", Metadata: { colour: "dark red" }, ACL: "public-read" };
+  const to = await getSignedUrl(s3, new PutObjectCommand(told), { expiresIn: 60 });
+  assert.equal((await fetch(to, { method: "PUT", body: "x" })).status, 200);
+  const got = await fetch(`${process.env.AWS_ENDPOINT_URL}/${Bucket}/${told.Key}`);
+  assert.deepEqual([got.status, got.headers.get("x-amz-meta-colour"), await got.text()], [200, "dark red", "x"]);
 }
 
 async function errors() {
