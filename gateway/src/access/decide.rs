@@ -66,10 +66,7 @@ impl Asked<'_> {
 
 /// Whether it may be done.
 pub(crate) fn is_allowed(asked: &Asked<'_>) -> bool {
-    let resource = resource(asked);
-    let person = asked.who.map(|who| Person { id: who.id.as_str(), name: who.name });
-    let question = Question { person, action: asked.action.name(), resource: &resource, context: asked.context };
-    let key_allows = asked.who.and_then(|who| who.key_policy).is_none_or(|policy| policy.says(&question) == Says::Allow);
+    let key_allows = asked.who.and_then(|who| who.key_policy).is_none_or(|policy| says(policy, asked) == Says::Allow);
     if !key_allows {
         return false;
     }
@@ -77,8 +74,7 @@ pub(crate) fn is_allowed(asked: &Asked<'_>) -> bool {
     if owns_bucket && asked.action.is_owners_always() {
         return true;
     }
-    let says = asked.bucket.policy.map_or(Says::Nothing, |policy| policy.says(&question));
-    match says {
+    match asked.bucket.policy.map_or(Says::Nothing, |policy| says(policy, asked)) {
         Says::Deny => false,
         Says::Allow if owns_bucket || !is_restricted(&asked.bucket) => true,
         Says::Allow | Says::Nothing => is_owners(asked, owns_bucket) || is_granted(asked),
@@ -109,6 +105,12 @@ pub(crate) fn may_deliver_logs(bucket: &Bucket<'_>, source: &str, owner: &UserId
         Says::Allow => true,
         Says::Nothing => !bucket.acls_off && bucket.acl.is_some_and(granted),
     }
+}
+
+fn says(policy: &Policy, asked: &Asked<'_>) -> Says {
+    let person = asked.who.map(|who| Person { id: who.id.as_str(), name: who.name });
+    let resource = resource(asked);
+    policy.says(&Question { person, action: asked.action.name(), resource: &resource, context: asked.context })
 }
 
 fn resource(asked: &Asked<'_>) -> String {

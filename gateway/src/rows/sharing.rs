@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::first_shape;
+use super::{BucketRow, first_shape};
 use crate::tables::Setting;
 
 /// A bucket's policy, as it was written.
@@ -35,6 +35,12 @@ pub(crate) struct PublicAccessBlock {
 }
 
 first_shape!(PolicyText, ObjectOwnership, PublicAccessBlock);
+
+impl BucketRow {
+    pub(crate) fn has_policy(&self) -> bool {
+        self.settings.contains_key(PolicyText::NAME)
+    }
+}
 
 impl Setting for PolicyText {
     const NAME: &'static str = "policy";

@@ -17,7 +17,6 @@ use async_trait::async_trait;
 use http::{Extensions, HeaderMap};
 use nodio_host::clock::now_ms;
 use s3s::access::{S3Access, S3AccessContext};
-use s3s::auth::Credentials;
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Result, TrailingHeaders};
 
 use super::error::{bucket_name, fail};
@@ -46,11 +45,11 @@ pub(crate) struct Access(pub(crate) Tables);
 
 impl Access {
     /// Remembers who sent the request.
-    pub(crate) async fn identify(&self, credentials: Option<&Credentials>, extensions: &mut Extensions) -> S3Result<()> {
-        let caller = match credentials {
+    pub(crate) async fn identify(&self, access_key: Option<&str>, extensions: &mut Extensions) -> S3Result<()> {
+        let caller = match access_key {
             None => Caller { user: Arc::new(UserRow::anonymous()), signed: false, key_policy: None },
-            Some(credentials) => {
-                let found = self.0.find_key(&credentials.access_key, now_ms()).await?.ok_or_else(denied)?;
+            Some(access_key) => {
+                let found = self.0.find_key(access_key, now_ms()).await?.ok_or_else(denied)?;
                 Caller { user: found.user.clone(), signed: true, key_policy: found.policy.clone() }
             }
         };
@@ -58,8 +57,8 @@ impl Access {
         Ok(())
     }
 
-    async fn decide(&self, judge: Judge, need: Need, asked: &Target<'_>, extensions: &mut Extensions) -> S3Result<()> {
-        let bucket = Arc::new(self.0.bucket(&bucket_name(asked.bucket)?).await?);
+    async fn decide(&self, judge: Judge, need: Need, asked: Target<'_>, extensions: &mut Extensions) -> S3Result<()> {
+        let bucket = asked.bucket.clone();
         if let Some(sight) = Seen::of(extensions) {
             // Said once: of two decisions on a request, the first.
             let _ = sight.aim.set(bucket.logs().then(|| asked.aim(&bucket, &judge)));
@@ -139,7 +138,7 @@ impl Access {
 /// What a request is for.
 struct Target<'a> {
     operation: &'a str,
-    bucket: &'a str,
+    bucket: Arc<BucketRow>,
     key: &'a str,
     version: Option<&'a str>,
     upload: Option<&'a str>,
@@ -156,10 +155,10 @@ impl Target<'_> {
 impl S3Access for Access {
     async fn check(&self, cx: &mut S3AccessContext<'_>) -> S3Result<()> {
         if cx.extensions_mut().get::<Caller>().is_none() {
-            let credentials = cx.credentials().cloned();
-            self.identify(credentials.as_ref(), cx.extensions_mut()).await?;
+            let access_key = cx.credentials().map(|credentials| credentials.access_key.clone());
+            self.identify(access_key.as_deref(), cx.extensions_mut()).await?;
         }
-        let judge = Judge::of(cx)?;
+        let caller = cx.extensions_mut().get::<Caller>().cloned().ok_or_else(denied)?;
         let operation = cx.s3_op().name().to_owned();
         let uri = cx.uri().clone();
         let pairs = query::pairs(uri.query().unwrap_or_default()).unwrap_or_default();
@@ -169,6 +168,8 @@ impl S3Access for Access {
         let bucket = cx.s3_path().get_bucket_name().map(str::to_owned);
         let key = cx.s3_path().get_object_key().unwrap_or_default().to_owned();
         if let Need::Signature(action) = need {
+            let with_conditions = caller.key_policy.is_some();
+            let judge = Judge::of(cx, caller, with_conditions);
             // Whoever doesn't sign owns no bucket: the list is empty, and no secret.
             if action == Action::ListAllMyBuckets && !judge.caller.signed {
                 return Ok(());
@@ -177,9 +178,11 @@ impl S3Access for Access {
             cx.extensions_mut().insert(judge);
             return Ok(());
         }
-        let bucket = bucket.ok_or_else(denied)?;
-        let target = Target { operation: &operation, bucket: &bucket, key: &key, version, upload: of_query("uploadId") };
-        self.decide(judge, need, &target, cx.extensions_mut()).await
+        let bucket = self.0.bucket(&bucket_name(&bucket.ok_or_else(denied)?)?).await?;
+        let with_conditions = caller.key_policy.is_some() || bucket.has_policy() || needs::asks_of_others(&operation);
+        let judge = Judge::of(cx, caller, with_conditions);
+        let target = Target { operation: &operation, bucket, key: &key, version, upload: of_query("uploadId") };
+        self.decide(judge, need, target, cx.extensions_mut()).await
     }
 }
 
@@ -209,8 +212,8 @@ pub(crate) fn check_owner(bucket: &BucketRow, expected: Option<&str>) -> S3Resul
 #[derive(Clone)]
 struct KnownBucket(Arc<BucketRow>);
 
-pub(crate) fn known_bucket<'r, T>(request: &'r S3Request<T>, name: &str) -> Option<&'r BucketRow> {
-    request.extensions.get::<KnownBucket>().map(|known| &*known.0).filter(|row| row.name.as_str() == name)
+pub(crate) fn known_bucket<'r, T>(request: &'r S3Request<T>, name: &str) -> Option<&'r Arc<BucketRow>> {
+    request.extensions.get::<KnownBucket>().map(|known| &known.0).filter(|row| row.name.as_str() == name)
 }
 
 /// The object's row as the decision saw it.

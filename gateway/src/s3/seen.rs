@@ -1,5 +1,6 @@
 //! What becomes known of a request on its way, for those who tell of it afterwards.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
@@ -59,14 +60,14 @@ pub(crate) fn source(extensions: &Extensions) -> String {
 impl Api {
     /// The tables through which the request changes an object. They tell of the change where the bucket wants that; otherwise this costs
     /// nothing.
-    pub(in crate::s3) fn telling<T>(&self, request: &S3Request<T>, bucket: &BucketRow, kind: EventKind) -> Tables {
+    pub(in crate::s3) fn telling<T>(&self, request: &S3Request<T>, bucket: &BucketRow, kind: EventKind) -> Cow<'_, Tables> {
         if !bucket.tells() {
-            return self.tables.clone();
+            return Cow::Borrowed(&self.tables);
         }
         let ids = Seen::of(&request.extensions).map(|sight| sight.ids.clone());
         let ids = ids.unwrap_or_else(RequestIds::random);
         let principal = caller(request).map(|caller| caller.id.as_str().to_owned()).unwrap_or_default();
         let cause = Cause { principal, source: source(&request.extensions), request: ids.request, host: ids.host };
-        self.tables.telling(Telling { kind, at: now_ms(), cause })
+        Cow::Owned(self.tables.telling(Telling { kind, at: now_ms(), cause }))
     }
 }

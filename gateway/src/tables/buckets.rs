@@ -1,6 +1,7 @@
 //! Buckets: made, found, listed, and deleted only while nothing is in them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use nodio_meta::row::decode;
 use nodio_meta::{Direction, KeyRange, Outcome, Version};
@@ -66,14 +67,26 @@ impl Tables {
 
     /// # Errors
     /// [`TableError::NoSuchBucket`].
-    pub(crate) async fn bucket(&self, name: &BucketName) -> Result<BucketRow, TableError> {
-        let found = self.row(&keyspace::bucket(name)).await?;
-        found.map(|(row, _)| row).ok_or(TableError::NoSuchBucket)
+    pub(crate) async fn bucket(&self, name: &BucketName) -> Result<Arc<BucketRow>, TableError> {
+        self.find_bucket(name).await?.map(|(row, _)| row).ok_or(TableError::NoSuchBucket)
+    }
+
+    async fn find_bucket(&self, name: &BucketName) -> Result<Option<(Arc<BucketRow>, Version)>, TableError> {
+        let Some(found) = self.store.get(&keyspace::bucket(name)).await? else { return Ok(None) };
+        let row = match self.buckets.get(name, found.version) {
+            Some(known) => known,
+            None => {
+                let row = Arc::new(decode(&found.value)?);
+                self.buckets.put(found.version, &row);
+                row
+            }
+        };
+        Ok(Some((row, found.version)))
     }
 
     /// The bucket's row as it is now, unless it was deleted (and perhaps made anew) since.
-    pub(super) async fn same_bucket(&self, bucket: &BucketRow) -> Result<(BucketRow, Version), TableError> {
-        let found = self.row::<BucketRow>(&keyspace::bucket(&bucket.name)).await?;
+    pub(super) async fn same_bucket(&self, bucket: &BucketRow) -> Result<(Arc<BucketRow>, Version), TableError> {
+        let found = self.find_bucket(&bucket.name).await?;
         found.filter(|(row, _)| row.id == bucket.id).ok_or(TableError::NoSuchBucket)
     }
 

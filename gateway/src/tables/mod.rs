@@ -26,6 +26,7 @@ mod expire;
 mod holdings;
 mod keyring;
 mod keyspace;
+mod known;
 mod list;
 mod objects;
 mod outbox;
@@ -51,6 +52,7 @@ use nodio_meta::{Outcome, Store, Version, transact};
 use crate::keys::{BucketKeys, MasterKey};
 use crate::names::BucketId;
 use crate::rows::MasterRow;
+use known::KnownBuckets;
 use plan::Plan;
 
 pub use access::{AccessKey, KeyInfo, NewKey};
@@ -84,6 +86,7 @@ pub struct Tables {
     store: Arc<dyn Store>,
     master: MasterKey,
     credentials: Arc<access::Cache>,
+    buckets: Arc<KnownBuckets>,
     keyring: Keyring,
     outbox: outbox::Outbox,
     telling: Option<Arc<Telling>>,
@@ -92,7 +95,7 @@ pub struct Tables {
 impl Tables {
     pub fn new(store: Arc<dyn Store>, master: MasterKey) -> Self {
         let (credentials, keyring) = (Arc::default(), Keyring::default());
-        Self { store, master, credentials, keyring, outbox: Arc::default(), telling: None }
+        Self { store, master, credentials, buckets: Arc::default(), keyring, outbox: Arc::default(), telling: None }
     }
 
     /// Makes sure that the store was written under this master key; the first time it takes the key as its own.

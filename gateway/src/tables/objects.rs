@@ -1,6 +1,7 @@
 //! Objects: put and found. One row per version, newest first.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use nodio_meta::row::decode;
@@ -47,7 +48,7 @@ pub(super) struct Found {
 
 /// All that a write to a key is decided upon.
 pub(super) struct Slot<'a> {
-    pub(super) bucket: BucketRow,
+    pub(super) bucket: Arc<BucketRow>,
     bucket_version: Version,
     pub(super) key: &'a ObjectKey,
     pub(super) newest: Option<Found>,

@@ -14,7 +14,6 @@ use super::{Caller, Original, context, denied, needs};
 use crate::access::{Action, Asked, Bucket, Context, Object, Policy, Who, is_allowed};
 use crate::names::{ObjectKey, UserId};
 use crate::rows::{Acl, BucketRow, ObjectOwnership, ObjectRow, PolicyText, PublicAccessBlock};
-use crate::s3::guard::query;
 use crate::s3::seen::Seen;
 use crate::tables::TableError;
 
@@ -73,26 +72,50 @@ pub(crate) struct Judge {
     pub(crate) bypasses_retention: bool,
     /// The request is a listing: its prefix is one.
     lists: bool,
+    offers_to_pay: bool,
+    /// What conditions are about. Copied only for who may have to ask: most buckets have no policy.
+    request: Option<Arc<Conditional>>,
+}
+
+/// A request as policies see it.
+struct Conditional {
     signed: Signed,
-    request: Arc<(HeaderMap, Uri, Option<SocketAddr>)>,
+    headers: HeaderMap,
+    uri: Uri,
+    peer: Option<SocketAddr>,
+}
+
+impl Conditional {
+    fn of(cx: &mut S3AccessContext<'_>) -> Self {
+        let peer = cx.extensions_mut().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+        let headers = match cx.extensions_mut().get::<Original>().map(|original| original.0.clone()) {
+            None => cx.headers().clone(),
+            Some(original) => {
+                let mut headers = (*original).clone();
+                for name in [header::REFERER, header::USER_AGENT] {
+                    // Of the request, not of what a form's fields say.
+                    cx.headers().get(&name).cloned().map(|value| headers.insert(name, value));
+                }
+                headers
+            }
+        };
+        let by_form = cx.extensions_mut().get::<Signed>().copied();
+        let signed = by_form.unwrap_or_else(|| Signed::of(cx.headers(), cx.uri()));
+        Self { signed, headers, uri: cx.uri().clone(), peer }
+    }
 }
 
 impl Judge {
-    pub(super) fn of(cx: &mut S3AccessContext<'_>) -> S3Result<Self> {
-        let caller = cx.extensions_mut().get::<Caller>().cloned().ok_or_else(denied)?;
-        let peer = cx.extensions_mut().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+    /// `with_conditions` where a policy may be asked.
+    pub(super) fn of(cx: &mut S3AccessContext<'_>, caller: Caller, with_conditions: bool) -> Self {
         let original = cx.extensions_mut().get::<Original>().map(|original| original.0.clone());
-        let mut headers = original.map_or_else(|| cx.headers().clone(), |original| (*original).clone());
-        for name in [header::REFERER, header::USER_AGENT] {
-            // Of the request, not of what a form's fields say.
-            cx.headers().get(&name).cloned().map(|value| headers.insert(name, value));
-        }
-        let by_form = cx.extensions_mut().get::<Signed>().copied();
-        let signed = by_form.unwrap_or_else(|| Signed::of(cx.headers(), cx.uri()));
+        let headers = original.as_deref().unwrap_or(cx.headers());
         let bypass = headers.get("x-amz-bypass-governance-retention");
         let bypasses_retention = bypass.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"));
+        let offers_to_pay = headers.get(PAYER).is_some_and(|value| value == REQUESTER);
         let lists = needs::is_listing(cx.s3_op().name());
-        Ok(Self { caller, bypasses_retention, lists, signed, request: Arc::new((headers, cx.uri().clone(), peer)) })
+        let request = with_conditions.then(|| Arc::new(Conditional::of(cx)));
+        Self { caller, bypasses_retention, lists, offers_to_pay, request }
     }
 
     pub(super) fn owns(&self, bucket: &BucketRow) -> bool {
@@ -106,21 +129,13 @@ impl Judge {
         if !bucket.requester_pays() || self.owns(bucket) {
             return Ok(());
         }
-        if !self.caller.signed || !self.offers_to_pay() {
+        if !self.caller.signed || !self.offers_to_pay {
             return Err(denied());
         }
         if let Some(sight) = Seen::of(extensions) {
             sight.charged.store(true, Ordering::Relaxed);
         }
         Ok(())
-    }
-
-    /// In a header or, for presigned URLs, in the query.
-    fn offers_to_pay(&self) -> bool {
-        let (headers, uri, _) = &*self.request;
-        let pairs = || query::pairs(uri.query().unwrap_or_default()).unwrap_or_default();
-        headers.get(PAYER).is_some_and(|value| value == REQUESTER)
-            || pairs().iter().any(|(name, value)| name == PAYER && value == REQUESTER)
     }
 
     /// An access key with a policy does nothing that its policy doesn't allow.
@@ -139,8 +154,8 @@ impl Judge {
     }
 
     fn context(&self, row: Option<&ObjectRow>) -> Context {
-        let (headers, uri, peer) = &*self.request;
-        let by = self.caller.signed.then_some((&*self.caller.user, self.signed));
+        let Some(Conditional { signed, headers, uri, peer }) = self.request.as_deref() else { return Context::default() };
+        let by = self.caller.signed.then_some((&*self.caller.user, *signed));
         let mut context = context::of_request(headers, uri, *peer, by);
         if self.lists {
             context::add_listing(&mut context, uri);
@@ -175,6 +190,10 @@ impl Judge {
         row: Option<&ObjectRow>,
     ) -> bool {
         let conditions = rules.policy.is_some() || self.caller.key_policy.is_some();
+        if conditions && self.request.is_none() {
+            // A policy that came since: what it says of this request can't be told any more.
+            return false;
+        }
         let context = if conditions { self.context(row) } else { Context::default() };
         self.asked(bucket, rules, action, key, row, &context, is_allowed)
     }

@@ -22,6 +22,11 @@ pub(super) fn is_listing(operation: &str) -> bool {
     matches!(operation, "ListObjects" | "ListObjectsV2" | "ListObjectVersions" | "ListMultipartUploads")
 }
 
+/// Whether the operation asks the policy of another bucket than its own, or one that its bucket doesn't have yet.
+pub(super) fn asks_of_others(operation: &str) -> bool {
+    matches!(operation, "CopyObject" | "UploadPartCopy" | "PutBucketPolicy")
+}
+
 /// Actions on a version that is named are actions of their own.
 pub(super) fn of(operation: &str, version_named: bool) -> Need {
     use Action as A;

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use http::HeaderMap;
 use s3s::{S3Error, S3ErrorCode, S3Result};
 
+use super::customer::speaks_of_encryption;
 use super::{Given, KMS, Of, S3_MANAGED, given};
 use crate::s3::error::{fail, invalid_argument};
 use crate::s3::headers::text;
@@ -81,6 +82,9 @@ fn check_context(text: &str) -> S3Result<()> {
 
 /// How an object is encrypted can't be asked for where it is read.
 pub(crate) fn refuse_encryption(headers: &HeaderMap) -> S3Result<()> {
+    if !speaks_of_encryption(headers) {
+        return Ok(());
+    }
     match [ALGORITHM, KEY_ID, CONTEXT, BUCKET_KEY].iter().find(|name| headers.contains_key(**name)) {
         Some(name) => Err(invalid_argument(format!("{name} header is not supported for this operation."))),
         None => Ok(()),

@@ -60,10 +60,15 @@ impl Of {
     }
 }
 
+/// Whether any header does. Most requests have none, and to look once is cheaper than to ask for each by its name.
+pub(super) fn speaks_of_encryption(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| name.as_str().contains("server-side-encryption"))
+}
+
 /// The key in these headers, if there is any word of one.
 pub(crate) fn given(headers: &HeaderMap, of: Of) -> S3Result<Option<Given>> {
     let names = of.names();
-    if !names.iter().any(|name| headers.contains_key(*name)) {
+    if !speaks_of_encryption(headers) || !names.iter().any(|name| headers.contains_key(*name)) {
         return Ok(None);
     }
     let [algorithm, key, md5] = names.map(|name| text(headers, name));

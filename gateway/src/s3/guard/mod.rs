@@ -54,12 +54,15 @@ pub(crate) use form::FormFile;
 pub(crate) use form::fuzz::{form as fuzz_form, policy as fuzz_policy, tags as fuzz_tags};
 pub(crate) use website::WebsiteVisit;
 
-/// The S3 endpoint as a tower service.
+/// The S3 endpoint as a tower service. Cloned for every request.
 #[derive(Clone)]
-pub(crate) struct Guard {
+pub(crate) struct Guard(Arc<Gate>);
+
+/// What every request passes.
+struct Gate {
     inner: S3Service,
     tables: Tables,
-    rules: Arc<Rules>,
+    rules: Rules,
     cors: CrossOrigin,
     log: AccessLog,
 }
@@ -74,10 +77,13 @@ impl Guard {
         log: AccessLog,
     ) -> Self {
         let cors = CrossOrigin(tables.clone());
-        Self { inner, tables, rules: Arc::new(Rules { region: region.to_owned(), domains, signature_v2 }), cors, log }
+        let rules = Rules { region: region.to_owned(), domains, signature_v2 };
+        Self(Arc::new(Gate { inner, tables, rules, cors, log }))
     }
+}
 
-    async fn answer(self, mut request: Request<Incoming>) -> Response<Body> {
+impl Gate {
+    async fn answer(&self, mut request: Request<Incoming>) -> Response<Body> {
         let begun = Instant::now();
         let ids = RequestIds::random();
         let method = request.method().clone();
@@ -85,7 +91,7 @@ impl Guard {
         let waits = waits_for_continue(&request);
         let (asked, seen) = (Asked::of(&request), Seen::new(ids.clone()));
         request.extensions_mut().insert(seen.clone());
-        let mut response = self.clone().pass(request, &ids, &resource).await;
+        let mut response = self.pass(request, &ids, &resource).await;
         let error = is_error(response.status()).then(|| refusal::code(&response)).flatten();
         ids.stamp(response.headers_mut());
         if seen.0.charged.load(Ordering::Relaxed) && !is_error(response.status()) {
@@ -121,13 +127,13 @@ impl Guard {
                 let parts = asked.parts();
                 let (bucket, key) = self.rules.domains.names(&parts);
                 let row = self.tables.bucket(&BucketName::parse(&bucket?).ok()?).await.ok()?;
-                row.logs().then(|| (Arc::new(row), key.to_owned()))
+                row.logs().then(|| (row, key.to_owned()))
             }
             None => None,
         }
     }
 
-    async fn pass(self, request: Request<Incoming>, ids: &RequestIds, resource: &str) -> Response<Body> {
+    async fn pass(&self, request: Request<Incoming>, ids: &RequestIds, resource: &str) -> Response<Body> {
         let (parts, incoming) = request.into_parts();
         let bucket = self.rules.domains.bucket_of(&parts);
         if parts.method == Method::OPTIONS {
@@ -146,7 +152,7 @@ impl Guard {
         response
     }
 
-    async fn operate(self, parts: Parts, incoming: Incoming, ids: &RequestIds, resource: &str) -> Response<Body> {
+    async fn operate(&self, parts: Parts, incoming: Incoming, ids: &RequestIds, resource: &str) -> Response<Body> {
         if let Some(bucket) = self.rules.domains.website(&parts) {
             return Box::pin(self.show_website(&parts, &bucket, ids)).await;
         }
@@ -234,6 +240,6 @@ impl tower::Service<Request<Incoming>> for Guard {
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
         let guard = self.clone();
-        Box::pin(async move { Ok(guard.answer(request).await) })
+        Box::pin(async move { Ok(guard.0.answer(request).await) })
     }
 }

@@ -119,7 +119,7 @@ fn check_constraint(constraint: Option<&str>, region: &str) -> S3Result<()> {
 
 pub(super) async fn head_bucket(api: &Api, request: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {
     let bucket = api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
-    Ok(S3Response::new(HeadBucketOutput { bucket_region: Some(bucket.region), ..HeadBucketOutput::default() }))
+    Ok(S3Response::new(HeadBucketOutput { bucket_region: Some(bucket.region.clone()), ..HeadBucketOutput::default() }))
 }
 
 pub(super) async fn delete_bucket(api: &Api, request: S3Request<DeleteBucketInput>) -> S3Result<S3Response<DeleteBucketOutput>> {
@@ -162,6 +162,6 @@ pub(super) async fn get_bucket_location(
     request: S3Request<GetBucketLocationInput>,
 ) -> S3Result<S3Response<GetBucketLocationOutput>> {
     let bucket = api.bucket(&request, &request.input.bucket, request.input.expected_bucket_owner.as_deref()).await?;
-    let constraint = (bucket.region != CLASSIC_REGION).then(|| BucketLocationConstraint::from(bucket.region));
+    let constraint = (bucket.region != CLASSIC_REGION).then(|| BucketLocationConstraint::from(bucket.region.clone()));
     Ok(S3Response::new(GetBucketLocationOutput { location_constraint: constraint }))
 }

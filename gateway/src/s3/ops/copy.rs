@@ -1,5 +1,7 @@
 //! CopyObject, which moves no data but into another code, and UploadPartCopy, which reads and writes it anew.
 
+use std::sync::Arc;
+
 use futures::StreamExt;
 use http::HeaderMap;
 use nodio_host::clock::now_ms;
@@ -37,7 +39,7 @@ const LOOKUPS: usize = 5;
 
 /// What a copy copies from.
 pub(super) struct Source {
-    bucket: BucketRow,
+    bucket: Arc<BucketRow>,
     key: ObjectKey,
     pub(super) row: ObjectRow,
     pub(super) live: LiveObject,
@@ -95,7 +97,7 @@ pub(super) async fn copy_object(api: &Api, mut request: S3Request<CopyObjectInpu
         live.acl = shared.acl.clone();
         let object = NewObject { uid, owner: shared.owner.clone(), live, inline: None };
         let tables = api.telling(&request, &target, EventKind::CreatedCopy);
-        let to = Destination { tables, bucket: &target, key: &key, sealing: &sealing, condition: &condition };
+        let to = Destination { tables: &tables, bucket: &target, key: &key, sealing: &sealing, condition: &condition };
         if let Some(row) = to.take(api, &source, object).await? {
             let expiration = lifecycle::expiration(&target, &key, &row);
             let output = answer(&row, &source, sealing.shown());
@@ -107,7 +109,7 @@ pub(super) async fn copy_object(api: &Api, mut request: S3Request<CopyObjectInpu
 
 /// Where a copy goes.
 struct Destination<'a> {
-    tables: Tables,
+    tables: &'a Tables,
     bucket: &'a BucketRow,
     key: &'a ObjectKey,
     sealing: &'a Sealing,
@@ -119,7 +121,7 @@ impl Destination<'_> {
     async fn take(&self, api: &Api, source: &Source, object: NewObject) -> S3Result<Option<ObjectRow>> {
         if recode::is_wanted(api, source, &object.live).await? {
             let (object, written) = recode::rewrite(api, source, self.key, self.sealing, object).await?;
-            return put::commit((api, &self.tables), self.bucket, self.key, &object, self.condition, &written).await.map(Some);
+            return put::commit((api, self.tables), self.bucket, self.key, &object, self.condition, &written).await.map(Some);
         }
         let from = CopySource { bucket: &source.bucket, key: &source.key, row: &source.row };
         let keys = CopyKeys { from: &source.sealing.keys, to: &self.sealing.keys };

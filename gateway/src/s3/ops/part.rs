@@ -1,5 +1,7 @@
 //! UploadPart and ListParts, and what UploadPartCopy shares with them.
 
+use std::sync::Arc;
+
 use http::HeaderMap;
 use nodio_host::clock::now_ms;
 use nodio_wire::CodePolicy;
@@ -26,7 +28,7 @@ use crate::tables::{Coming, NewPart, TableError};
 
 /// The part that an upload is about to get.
 pub(super) struct Target {
-    pub(super) bucket: BucketRow,
+    pub(super) bucket: Arc<BucketRow>,
     key: ObjectKey,
     pub(super) id: UploadId,
     pub(super) number: PartNumber,
@@ -38,7 +40,7 @@ impl Target {
     /// `headers` must bring the key that the upload was begun with, if it was begun with one.
     pub(super) async fn find(
         api: &Api,
-        bucket: BucketRow,
+        bucket: Arc<BucketRow>,
         (key, upload_id, number): (&str, &str, i32),
         headers: &HeaderMap,
     ) -> S3Result<Self> {

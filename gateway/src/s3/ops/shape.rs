@@ -1,6 +1,7 @@
 //! Small conversions between what is stored and what s3s says.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use nodio_wire::UnixMs;
@@ -91,7 +92,12 @@ pub(super) fn matching(tags: Tags) -> ETagMatch {
 
 impl Api {
     /// The bucket of a request, which was found to be allowed.
-    pub(super) async fn bucket<T>(&self, request: &s3s::S3Request<T>, name: &str, expected: Option<&str>) -> S3Result<BucketRow> {
+    pub(super) async fn bucket<T>(
+        &self,
+        request: &s3s::S3Request<T>,
+        name: &str,
+        expected: Option<&str>,
+    ) -> S3Result<Arc<BucketRow>> {
         let bucket = match known_bucket(request, name) {
             Some(known) => known.clone(),
             None => self.tables.bucket(&bucket_name(name)?).await?,

@@ -12,7 +12,7 @@ async fn a_bucket_is_made_once_and_says_whose_it_is() {
     assert!(matches!(again, Err(TableError::BucketExists { owned_by_you: true })));
     let stranger = world.tables.create_bucket(new_bucket("bucket", &UserId::random()), 2).await;
     assert!(matches!(stranger, Err(TableError::BucketExists { owned_by_you: false })));
-    assert_eq!(world.tables.bucket(&world.bucket.name).await.unwrap(), world.bucket);
+    assert_eq!(*world.tables.bucket(&world.bucket.name).await.unwrap(), world.bucket);
     let missing = world.tables.bucket(&BucketName::parse("missing").unwrap()).await;
     assert!(matches!(missing, Err(TableError::NoSuchBucket)));
 }

@@ -5,7 +5,7 @@ use crate::rows::{DefaultRetention, Lock, ObjectRow, Retention, RetentionMode, R
 async fn locked(world: World) -> World {
     let mut world = world.versioned(Versioning::Enabled).await;
     world.tables.set_object_lock(&world.bucket.name, None).await.unwrap();
-    world.bucket = world.tables.bucket(&world.bucket.name).await.unwrap();
+    world.bucket = (*world.tables.bucket(&world.bucket.name).await.unwrap()).clone();
     world
 }
 

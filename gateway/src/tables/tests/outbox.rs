@@ -18,7 +18,7 @@ async fn telling_world() -> World {
     let mut world = World::new().await;
     world.tables = world.tables.clone().with_webhooks(["w"]);
     world.tables.set_notifications(&world.bucket.name, Some(&rules()), None).await.unwrap();
-    world.bucket = world.tables.bucket(&world.bucket.name).await.unwrap();
+    world.bucket = (*world.tables.bucket(&world.bucket.name).await.unwrap()).clone();
     world
 }
 

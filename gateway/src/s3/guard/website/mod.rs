@@ -19,7 +19,7 @@ use s3s::Body;
 
 use super::ids::RequestIds;
 use super::refusal::{self, Refusal};
-use super::{Guard, empty, is_error, query, request};
+use super::{Gate, empty, is_error, query, request};
 use crate::names::{BucketName, ObjectKey};
 use crate::rows::{BucketRow, Pages, WebProtocol, Website};
 use crate::s3::error::no_such_website;
@@ -47,7 +47,7 @@ struct Visitor<'a> {
     key: String,
 }
 
-impl Guard {
+impl Gate {
     /// The answer to a request for the website of this bucket.
     pub(super) async fn show_website(&self, parts: &Parts, bucket: &str, ids: &RequestIds) -> Response<Body> {
         let visitor = match self.find_bucket(parts, bucket).await {
@@ -75,7 +75,7 @@ impl Guard {
         let path = parts.uri.path();
         let key = query::decode(path.strip_prefix('/').unwrap_or(path)).unwrap_or_default();
         match found {
-            Ok(row) => Ok((Arc::new(row), key)),
+            Ok(row) => Ok((row, key)),
             Err(error) => Err(Refusal::of(&error.into()).with("BucketName", bucket)),
         }
     }
