@@ -218,14 +218,10 @@ impl Condition {
             }
         }
     }
-}
 
-impl Condition {
     fn fits(&self, test: Test, value: &str, want: &str, context: &Context) -> bool {
-        if !self.variables || !pattern::has_variables(want) {
-            return test.holds(value, want);
-        }
         match test {
+            _ if !self.variables => test.holds(value, want),
             Test::Like => pattern::matches_filled(want, value, context),
             _ => pattern::spelled(want, context).is_some_and(|want| test.holds(value, &want)),
         }

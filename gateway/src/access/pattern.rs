@@ -33,12 +33,7 @@ pub(super) fn matches_any_case(pattern: &str, text: &str) -> bool {
     matches(&pattern.to_ascii_lowercase(), &text.to_ascii_lowercase())
 }
 
-/// True if the pattern says more than it spells.
-pub(super) fn has_variables(pattern: &str) -> bool {
-    pattern.contains("${")
-}
-
-/// As [`matches`], with variables. One that the request says nothing of, or several things, and that has no default matches nothing.
+/// As [`matches`], with variables if there are any. One that the request says nothing of, or several things, and that has no default matches nothing.
 pub(super) fn matches_filled(pattern: &str, text: &str, context: &Context) -> bool {
     filled(pattern, Sign::of, context).is_some_and(|signs| fits(&signs, text))
 }

@@ -286,7 +286,7 @@ impl Statement {
     }
 
     fn names(&self, pattern: &str, question: &Question<'_>) -> bool {
-        if self.variables && pattern::has_variables(pattern) {
+        if self.variables {
             pattern::matches_filled(pattern, question.resource, question.context)
         } else {
             pattern::matches(pattern, question.resource)
